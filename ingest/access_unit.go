@@ -1,0 +1,39 @@
+package ingest
+
+import (
+	"errors"
+	"time"
+
+	"millrace/internal/media"
+)
+
+// AccessUnit is one frame of a feed on the feed's own clock. It exists between
+// a protocol and its Session only; read-only once written.
+type AccessUnit struct {
+	Track *media.Track // a change of parameters is a new pointer with the same ID
+	// PTS and DTS are on the source's clock, unwrapped: they never jump where
+	// the wire's counter wraps.
+	PTS, DTS time.Duration
+	Key      bool
+	Data     []byte // as media.Packet.Data
+}
+
+// Session is the connection of one publisher to its source. Write is called
+// from one goroutine and never blocks; Close ends the session with the reason
+// (nil: the publisher said goodbye) and may come from any goroutine, twice.
+type Session interface {
+	Write(AccessUnit)
+	Close(reason error)
+}
+
+// Why a publisher is refused. A protocol translates each into the code or
+// sentence that its clients show (contract §4 point 11).
+var (
+	ErrSyntax        = errors.New("not a valid publish request")
+	ErrBadKey        = errors.New("wrong or missing key")
+	ErrForbidden     = errors.New("publishing is not allowed here")
+	ErrUnknownSource = errors.New("no such source")
+	ErrBusy          = errors.New("the source has a publisher already")
+	ErrOverload      = errors.New("too many connections")
+	ErrDown          = errors.New("the server is going down")
+)
