@@ -1,0 +1,26 @@
+package worker
+
+// The kinds of frame on the socket. Numbers are never used again.
+const (
+	kindHello   byte = 1
+	kindStart   byte = 2
+	kindTrack   byte = 3
+	kindPacket  byte = 4
+	kindGone    byte = 5
+	kindCommand byte = 6
+	kindQuit    byte = 7
+	kindReady   byte = 16
+	kindAck     byte = 17
+	kindReport  byte = 18
+)
+
+func (*Hello) kind() byte        { return kindHello }
+func (*Start) kind() byte        { return kindStart }
+func (*TrackChange) kind() byte  { return kindTrack }
+func (*StreamPacket) kind() byte { return kindPacket }
+func (*Gone) kind() byte         { return kindGone }
+func (*Command) kind() byte      { return kindCommand }
+func (*Quit) kind() byte         { return kindQuit }
+func (*Ready) kind() byte        { return kindReady }
+func (*Ack) kind() byte          { return kindAck }
+func (*Report) kind() byte       { return kindReport }

@@ -1,0 +1,177 @@
+package worker
+
+import (
+	"time"
+
+	"millrace/internal/child/sandbox"
+	"millrace/internal/media"
+)
+
+// Version of the protocol. Server and worker are one binary, so a difference
+// is a fault, not something to negotiate.
+const Version = 1
+
+// Message is what crosses the worker socket, one per frame of child.Conn.
+//
+// The order of a session: Hello to the worker; Ready from it; TrackChange,
+// StreamPacket and Gone may follow; Start to the worker; from then on
+// StreamPackets from it, whose stream is the rendition's index in Ready.
+type Message interface{ kind() byte }
+
+// Hello is the server's first message.
+type Hello struct {
+	Version   int         `json:"version"`
+	Show      Show        `json:"show"`
+	Clock     ClockAnchor `json:"clock"`
+	Device    string      `json:"device"`    // gpu.Open's name: "auto", "cpu", "cuda:0"
+	GOPFrames int64       `json:"gopFrames"` // frame n is an IDR in every rendition when n%GOPFrames == 0
+	Filler    bool        `json:"filler"`    // Ready shall carry filler; false when the server has it from an earlier worker
+	LogLevel  string      `json:"logLevel"`  // slog's names
+}
+
+// Ready says that encoders and devices are open. Renditions are the ladder's
+// rungs in order, then the audio rendition.
+type Ready struct {
+	Renditions []Rendition
+	Encoder    EncoderInfo
+	Sandbox    []sandbox.Layer
+}
+
+// Rendition is one encoded output of the channel.
+type Rendition struct {
+	ID string
+	// Track.ID equals ID. Config is an avcC with the parameter sets of every
+	// encoder that may carry the rendition, or an AudioSpecificConfig.
+	Track   *media.Track
+	Bitrate int // bits per second, nominal
+	// Filler stands in for the worker while it is replaced. Video: two
+	// variants of one GOP each, IDR first, the IDRs' idr_pic_id differing.
+	// Audio: one variant, access units of silence that may be repeated
+	// endlessly. Empty when Hello.Filler was false.
+	Filler []Filler
+}
+
+// Filler is a run of access units in decoding order, as media.Packet.Data.
+type Filler [][]byte
+
+// EncoderInfo says what encodes the channel and why.
+type EncoderInfo struct {
+	Device string `json:"device"` // "cpu", "cuda:0"
+	Codec  string `json:"codec"`  // "libx264", "h264_nvenc"
+	Reason string `json:"reason"` // why no better one; empty when it is the best
+}
+
+// Start tells a ready worker its first frame. Tick Frame is the first that it
+// composes; every rung begins there with an IDR and the audio rendition with
+// access unit FirstAccessUnit(rate, Frame). If Frame is due already, the worker
+// catches up: it never skips a tick.
+type Start struct {
+	Frame int64 `json:"frame"`
+}
+
+// TrackChange announces an elementary stream of a source, or its new
+// parameters, before the first packet that needs them.
+type TrackChange struct {
+	Stream uint32 // unique in this session; one per source and track id
+	Source string
+	Track  *media.Track
+}
+
+// StreamPacket is one access unit. To the worker: of the stream that a
+// TrackChange announced; Packet.Track is nil after decoding. From the worker:
+// Stream is the rendition's index in Ready, PTS = DTS = rate.At(n) for video
+// frame n and the instant of sample i*1024 for access unit i of audio.
+type StreamPacket struct {
+	Stream uint32
+	Packet *media.Packet
+}
+
+// Gone says that a source's publisher ended: hold, then slate.
+type Gone struct {
+	Source string `json:"source"`
+}
+
+// Quit asks the worker to finish what it holds and exit with code 0.
+type Quit struct{}
+
+// Command changes what is on air. Cut, Preview and Show are applied in the
+// order Show, Preview, Cut on one tick.
+type Command struct {
+	ID      uint64  `json:"id"`                // assigned by the Host
+	At      int64   `json:"at,omitempty"`      // exactly on this frame; 0 is the next tick
+	Cut     *string `json:"cut,omitempty"`     // scene to put on program; "" takes the preview
+	Preview *string `json:"preview,omitempty"` // scene to put on preview
+	Show    *Show   `json:"show,omitempty"`    // new sources, scenes, audio; its Program and Preview are ignored
+	Expect  *string `json:"expect,omitempty"`  // refuse unless this scene is on program
+}
+
+// Ack answers a Command once it took effect or was refused.
+type Ack struct {
+	ID      uint64 `json:"id"`
+	Frame   int64  `json:"frame"` // the tick of effect
+	Program string `json:"program"`
+	Preview string `json:"preview"`
+	Code    string `json:"code,omitempty"`  // AckMoved, AckPast, AckUnknown; empty when done
+	Error   string `json:"error,omitempty"` // a sentence; empty when done
+}
+
+// Why a command is refused.
+const (
+	AckMoved   = "moved"   // Expect does not hold
+	AckPast    = "past"    // At is over
+	AckUnknown = "unknown" // no such scene
+	AckInvalid = "invalid" // the command contradicts itself or the channel
+)
+
+// Report is the worker's account of itself, once a second and on every change
+// of a source's state. Counters run since the worker's start.
+type Report struct {
+	Frame       int64                   `json:"frame"`    // newest tick composed
+	Late        uint64                  `json:"late"`     // ticks completed after the next was due
+	Repeated    uint64                  `json:"repeated"` // frames encoded again because a rung was behind
+	Program     string                  `json:"program"`
+	Preview     string                  `json:"preview"`
+	Sources     map[string]SourceReport `json:"sources"`
+	Phases      Phases                  `json:"phases"`
+	Outstanding int                     `json:"outstanding"` // pictures held
+}
+
+// SourceState is what the mixer shows of a source.
+type SourceState string
+
+// The states of a source in the mixer.
+const (
+	Idle     SourceState = "idle"     // nothing yet
+	Live     SourceState = "live"     // current pictures
+	Degraded SourceState = "degraded" // decode errors, or the last picture held
+	Lost     SourceState = "lost"     // slate
+)
+
+// SourceReport is one source as the mixer sees it. Counters run since the
+// worker's start.
+type SourceReport struct {
+	State        SourceState `json:"state"`
+	Held         bool        `json:"held"`         // the last picture is repeated
+	Slate        bool        `json:"slate"`        // the slate stands in
+	Frames       uint64      `json:"frames"`       // pictures decoded
+	Dropped      uint64      `json:"dropped"`      // packets or pictures that came too late or too many
+	DecodeErrors uint64      `json:"decodeErrors"` // access units that did not decode
+	Width        int         `json:"width"`        // pixels of the newest picture
+	Height       int         `json:"height"`
+	PeakDB       float64     `json:"peakDb"` // audio since the last report, dBFS; -120 is silence
+}
+
+// Phases is where the time of a tick went, since the last report.
+type Phases struct {
+	Interval time.Duration `json:"interval"` // nanoseconds, as all of them; the tick's budget
+	Decode   Phase         `json:"decode"`
+	Compose  Phase         `json:"compose"`
+	Encode   Phase         `json:"encode"`
+	Audio    Phase         `json:"audio"`
+}
+
+// Phase is one part of the work of a tick.
+type Phase struct {
+	Mean time.Duration `json:"mean"` // nanoseconds
+	Max  time.Duration `json:"max"`  // nanoseconds
+}

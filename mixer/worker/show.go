@@ -1,0 +1,81 @@
+package worker
+
+import (
+	"millrace/internal/media"
+	"millrace/mixer/scene"
+)
+
+// Show is everything a worker needs to run one channel: what is mixed, how it
+// is laid out and what it is encoded to. Immutable; a change is a new Show in
+// a Command. Canvas, Ladder and the audio rendition never change in the life
+// of a channel.
+type Show struct {
+	Channel      string        `json:"channel"`
+	Canvas       Canvas        `json:"canvas"`
+	Sources      []Source      `json:"sources"`
+	Scenes       []scene.Scene `json:"scenes"`
+	Program      string        `json:"program"`           // scene id
+	Preview      string        `json:"preview,omitempty"` // scene id; empty while none was set
+	Ladder       []Rung        `json:"ladder"`
+	AudioID      string        `json:"audioId"`      // id of the audio rendition, "audio"
+	AudioBitrate int           `json:"audioBitrate"` // bits per second
+}
+
+// Canvas is the picture that scenes are composed on.
+type Canvas struct {
+	Width  int        `json:"width"`  // pixels
+	Height int        `json:"height"` // pixels
+	Rate   media.Rate `json:"rate"`
+}
+
+// SourceKind says where a source's pictures come from.
+type SourceKind string
+
+// The kinds of source that this version mixes.
+const (
+	Push SourceKind = "push" // packets arrive over the worker socket
+	Test SourceKind = "test" // the worker draws it
+)
+
+// Source is one input of the channel.
+type Source struct {
+	ID     string        `json:"id"`
+	Name   string        `json:"name,omitempty"`
+	Kind   SourceKind    `json:"kind"`
+	HoldMs int           `json:"holdMs"` // how long the last picture stays after the input is lost; then the slate
+	Test   *TestPattern  `json:"test,omitempty"`
+	Audio  AudioSettings `json:"audio"`
+}
+
+// TestPattern says which built-in moving picture and tone a test source has.
+type TestPattern struct {
+	Pattern int `json:"pattern"` // 0-based
+	ToneHz  int `json:"toneHz"`  // 0 is silence
+}
+
+// AudioMode says when a source is heard.
+type AudioMode string
+
+// The audio modes. An empty mode is AudioFollow.
+const (
+	AudioFollow AudioMode = "follow" // while it is in the program scene
+	AudioOn     AudioMode = "on"
+	AudioOff    AudioMode = "off"
+)
+
+// AudioSettings is one source's strip on the audio bus.
+type AudioSettings struct {
+	GainDB  float64   `json:"gainDb"`
+	Mute    bool      `json:"mute"`
+	Mode    AudioMode `json:"mode,omitempty"`
+	DelayMs int       `json:"delayMs"`
+}
+
+// Rung is one video rendition of the ladder.
+type Rung struct {
+	ID      string      `json:"id"`
+	Width   int         `json:"width"`   // pixels
+	Height  int         `json:"height"`  // pixels
+	Bitrate int         `json:"bitrate"` // bits per second
+	Codec   media.Codec `json:"codec"`
+}
