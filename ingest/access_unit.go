@@ -37,3 +37,11 @@ var (
 	ErrOverload      = errors.New("too many connections")
 	ErrDown          = errors.New("the server is going down")
 )
+
+// Revocable is what a Session that its source can end also implements: an
+// operator's kick, a rotated key, the node going down. A protocol that sees
+// Revoked closed drops the connection, saying Reason.
+type Revocable interface {
+	Revoked() <-chan struct{}
+	Reason() error // valid once Revoked is closed
+}

@@ -1,0 +1,220 @@
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"millrace/internal/media"
+)
+
+const (
+	lostAfter  = 2 * time.Second
+	watchEvery = 250 * time.Millisecond
+)
+
+// SourceConfig is what a source is made of.
+type SourceConfig struct {
+	ID      string
+	Latency time.Duration // from the arrival of the least delayed packet to its presentation
+	Clock   *media.Clock
+	// OnState is told of every change of the state, in order, outside of all
+	// locks; nil: nobody listens.
+	OnState func(Snapshot)
+	Log     *slog.Logger
+}
+
+// Source is one feed: at most one publisher at a time, its Timeline and GOP
+// cache, and everyone who wants its packets. All methods may be called from
+// any goroutine; a sink's Write is called with the source locked, so it must
+// not call back.
+type Source struct {
+	config SourceConfig
+
+	mu       sync.Mutex
+	sinks    []*subscription
+	timeline *Timeline
+	cache    GOPCache
+	session  *session // nil: nobody publishes
+	health   health
+	down     bool
+
+	tell sync.Mutex // orders OnState; taken without mu
+	told State
+}
+
+type subscription struct{ sink media.Sink }
+
+// NewSource is an idle source; Run watches over it.
+func NewSource(config SourceConfig) *Source {
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Source{
+		config:   config,
+		timeline: NewTimeline(config.Latency),
+		health:   health{state: Idle},
+		told:     Idle,
+	}
+}
+
+// ID is the source's name.
+func (s *Source) ID() string { return s.config.ID }
+
+// Run notices silence and measures rates until the context ends; then it ends
+// the publisher with ErrDown and takes no other.
+func (s *Source) Run(ctx context.Context) error {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.mu.Lock()
+			s.down = true
+			s.mu.Unlock()
+			s.Kick(ErrDown)
+			return nil
+		case <-ticker.C:
+			s.mu.Lock()
+			s.health.watch(s.config.Clock.Now())
+			s.mu.Unlock()
+			s.report()
+		}
+	}
+}
+
+// Connect lets a publisher in. kind is its protocol ("rtmp"), remote its
+// address. ErrBusy: there is one already, and it is not silent; one that has
+// been lost for 2 s gives way, so that an encoder that comes back after a
+// broken network is not refused by its own ghost.
+func (s *Source) Connect(kind, remote string) (Session, error) {
+	s.mu.Lock()
+	if s.down {
+		s.mu.Unlock()
+		return nil, ErrDown
+	}
+	if s.session != nil && s.health.state != Lost {
+		s.mu.Unlock()
+		return nil, ErrBusy
+	}
+	ghost := s.session
+	if ghost != nil {
+		ghost.revoke(ErrBusy)
+	}
+	c := &session{source: s, revoked: make(chan struct{})}
+	s.session = c
+	s.timeline.Restart()
+	s.cache.Clear()
+	s.health.connect(kind, remote, s.config.Clock.Now())
+	s.mu.Unlock()
+	s.config.Log.Info("publisher connected", "source", s.config.ID, "kind", kind, "remote", remote, "takeover", ghost != nil)
+	s.report()
+	return c, nil
+}
+
+// Subscribe gives the sink what the GOP cache holds and then every packet as
+// it comes, none lost or doubled between. After cancel has returned the sink
+// is written to no more.
+func (s *Source) Subscribe(sink media.Sink) (cancel func()) {
+	sub := &subscription{sink}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.cache.packets {
+		sink.Write(p)
+	}
+	s.sinks = append(s.sinks, sub)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.sinks = slices.DeleteFunc(s.sinks, func(other *subscription) bool { return other == sub })
+	}
+}
+
+// State is the source at this instant.
+func (s *Source) State() Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.snapshot()
+}
+
+func (s *Source) snapshot() Snapshot {
+	shot := s.health.snapshot()
+	shot.Source = s.config.ID
+	shot.Timeline = s.timeline.Stats()
+	return shot
+}
+
+// SetLatency changes when later packets are shown.
+func (s *Source) SetLatency(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timeline.SetLatency(d)
+}
+
+// Kick ends the publisher, if there is one; its protocol closes the
+// connection, saying the reason.
+func (s *Source) Kick(reason error) {
+	s.mu.Lock()
+	c := s.session
+	if c != nil {
+		c.revoke(reason)
+		s.end(nil)
+	}
+	s.mu.Unlock()
+	if c != nil {
+		s.config.Log.Info("publisher ended by us", "source", s.config.ID, "err", reason)
+		s.report()
+	}
+}
+
+// end leaves the source without publisher.
+func (s *Source) end(reason error) {
+	s.session = nil
+	s.cache.Clear()
+	s.health.end(reason)
+}
+
+// report tells of a change of the state since the last report.
+func (s *Source) report() {
+	s.tell.Lock()
+	defer s.tell.Unlock()
+	shot := s.State()
+	if shot.State == s.told {
+		return
+	}
+	s.config.Log.Info("source state", "source", s.config.ID, "from", s.told, "to", shot.State)
+	s.told = shot.State
+	if s.config.OnState != nil {
+		s.config.OnState(shot)
+	}
+}
+
+// write takes one access unit of the session.
+func (s *Source) write(c *session, u AccessUnit) {
+	s.mu.Lock()
+	if s.session != c {
+		s.mu.Unlock()
+		return
+	}
+	now := s.config.Clock.Now()
+	before := s.health.state
+	ok, replaced := s.health.admit(u, now)
+	if replaced != "" {
+		s.timeline.Forget(replaced)
+	}
+	if ok {
+		pts, dts := s.timeline.Map(u.Track.ID, u.PTS, u.DTS, now)
+		p := &media.Packet{Track: u.Track, PTS: pts, DTS: dts, Key: u.Key, Data: u.Data}
+		s.cache.Write(p)
+		for _, sub := range s.sinks {
+			sub.sink.Write(p)
+		}
+	}
+	changed := s.health.state != before
+	s.mu.Unlock()
+	if changed {
+		s.report()
+	}
+}

@@ -1,0 +1,254 @@
+package ingest
+
+import (
+	"time"
+
+	"millrace/internal/media"
+)
+
+const (
+	jumpSlack   = 500 * time.Millisecond // a source clock that leaps further than this jumped
+	jumpPackets = 3                      // a jump that so many packets in a row agree on is believed
+	jumpSpan    = 500 * time.Millisecond // or one that has lasted so long
+	commonBase  = 5 * time.Second        // tracks whose clocks read closer than this share one
+	reorderSpan = 5 * time.Second        // a PTS further from its DTS is wrong
+	speedSpan   = 2 * time.Second
+)
+
+// Timeline maps the source clock of one publisher to the channel timeline:
+// source time s is shown at s + offset + latency, offset being the windowed
+// minimum of (arrival - s), the same for audio and video (design §3,
+// "Presentation, exactly"). A lone wrong timestamp is replaced by the expected
+// one; a jump that lasts is followed without a break; a track whose clock has
+// nothing to do with the others' is anchored by its own arrival. Every track's
+// DTS ascends, whatever the source does.
+//
+// It has no clock inside and belongs to one goroutine.
+type Timeline struct {
+	latency time.Duration
+	tracks  map[string]*trackClock
+	stats   TimelineStats
+	speed   speedometer
+}
+
+// TimelineStats counts what a timeline had to put right.
+type TimelineStats struct {
+	Restamped uint64  // packets whose timestamp was replaced
+	Jumps     uint64  // lasting jumps of the source clock that were followed
+	Steps     uint64  // changes of the offset too large to slide
+	Held      uint64  // packets moved to keep DTS ascending
+	Speed     float64 // source seconds a second over the last 2 s; 0 while unknown
+}
+
+// trackClock is what the timeline knows of one track.
+type trackClock struct {
+	offset *offset       // shared by the tracks with the same clock; nil before the first packet
+	source time.Duration // DTS of the last packet that was believed
+	step   time.Duration // between its last two packets
+	jump   jump
+	last   media.Time // DTS handed out; 0: none
+}
+
+// jump is a leap of a track's clock that is not believed yet.
+type jump struct {
+	count int
+	last  time.Duration // source DTS
+	since media.Time    // arrival of the first
+	least media.Time    // minimum of (arrival - source time)
+}
+
+// NewTimeline shows packets latency after the least delayed of them arrived.
+func NewTimeline(latency time.Duration) *Timeline {
+	return &Timeline{latency: latency, tracks: map[string]*trackClock{}}
+}
+
+// SetLatency moves everything that follows.
+func (t *Timeline) SetLatency(d time.Duration) { t.latency = d }
+
+// Restart forgets the source's clock, for a new publisher; DTS still ascends.
+func (t *Timeline) Restart() {
+	for _, track := range t.tracks {
+		*track = trackClock{last: track.last}
+	}
+	t.speed = speedometer{}
+	t.stats.Speed = 0
+}
+
+// Forget drops a track that is gone for good.
+func (t *Timeline) Forget(track string) { delete(t.tracks, track) }
+
+// Stats may be asked for by the owner only.
+func (t *Timeline) Stats() TimelineStats { return t.stats }
+
+// Map is when a packet of the track that arrived at the given instant is
+// decoded and shown.
+func (t *Timeline) Map(track string, pts, dts time.Duration, arrival media.Time) (media.Time, media.Time) {
+	c := t.tracks[track]
+	if c == nil {
+		c = &trackClock{}
+		t.tracks[track] = c
+	}
+	if pts < dts || pts-dts > reorderSpan {
+		pts = dts
+	}
+	if !t.believe(c, dts, arrival) {
+		t.stats.Restamped++
+		at := t.expected(c, arrival)
+		return t.ascend(c, at.Add(pts-dts), at)
+	}
+	steps := c.offset.steps
+	c.offset.measure(dts, arrival, t.latency)
+	t.stats.Steps += c.offset.steps - steps
+	if d := dts - c.source; d > 0 {
+		c.step = d
+	}
+	c.source = dts
+	t.stats.Speed = t.speed.measure(c, dts, arrival)
+	shown, decoded := t.place(c, pts), t.place(c, dts)
+	return t.ascend(c, shown, decoded)
+}
+
+func (t *Timeline) place(c *trackClock, s time.Duration) media.Time {
+	return c.offset.at(s).Add(s + t.latency)
+}
+
+// ascend keeps the track's DTS from repeating or stepping back.
+func (t *Timeline) ascend(c *trackClock, pts, dts media.Time) (media.Time, media.Time) {
+	if c.last != 0 && dts <= c.last {
+		dts = c.last.Add(time.Microsecond)
+		t.stats.Held++
+	}
+	c.last = dts
+	return max(pts, dts), dts
+}
+
+// expected is where a packet stands whose own timestamp says nothing: one
+// step after the last, near its arrival.
+func (t *Timeline) expected(c *trackClock, arrival media.Time) media.Time {
+	due := arrival.Add(t.latency)
+	next := c.last.Add(max(time.Millisecond, min(c.step, jumpSlack)))
+	if c.last == 0 || next < due.Add(-2*time.Second) {
+		return due
+	}
+	return min(next, due.Add(aheadSlack))
+}
+
+// believe reports whether s continues the track's clock, after giving the
+// track a clock if it needs one.
+func (t *Timeline) believe(c *trackClock, s time.Duration, arrival media.Time) bool {
+	raw := arrival.Add(-s)
+	if c.offset == nil {
+		return t.begin(c, s, arrival)
+	}
+	if !leaps(c, s, raw) {
+		c.jump = jump{}
+		return true
+	}
+	if !c.jump.lasts(s, arrival) {
+		return false
+	}
+	t.stats.Jumps++
+	seamless := t.expected(c, arrival).Add(-s - t.latency)
+	if shared := t.near(c, c.jump.least); shared != nil {
+		c.offset = shared
+	} else if d := seamless.Sub(c.jump.least); d.Abs() < jumpSlack {
+		c.offset = newOffset(s, seamless, arrival)
+		c.offset.settled = 0
+	} else {
+		c.offset = newOffset(s, c.jump.least, arrival)
+	}
+	c.offset.window.add(arrival, c.jump.least)
+	c.source = s
+	c.jump = jump{}
+	return true
+}
+
+// begin anchors a track's first packets: on the clock of the other tracks
+// where it reads the same, else on their own arrival once they agree.
+func (t *Timeline) begin(c *trackClock, s time.Duration, arrival media.Time) bool {
+	raw := arrival.Add(-s)
+	c.offset = t.near(c, raw)
+	switch {
+	case c.offset != nil:
+	case !t.anchored():
+		c.offset = newOffset(s, raw, arrival)
+	case c.jump.lasts(s, arrival):
+		c.offset = newOffset(s, c.jump.least, arrival)
+	default:
+		return false
+	}
+	c.source = s
+	c.jump = jump{}
+	return true
+}
+
+// leaps reports whether s cannot follow the track's last packet: it lies
+// before it, or so far ahead that it came before its time.
+func leaps(c *trackClock, s time.Duration, raw media.Time) bool {
+	d := s - c.source
+	return d < -jumpSlack || d > jumpSlack && c.offset.head().value.Sub(raw) > jumpSlack
+}
+
+// lasts takes note of one more packet that leapt to s.
+func (j *jump) lasts(s time.Duration, arrival media.Time) bool {
+	raw := arrival.Add(-s)
+	if d := s - j.last; j.count == 0 || d < 0 || d > commonBase {
+		since := j.since
+		if j.count == 0 {
+			since = arrival
+		}
+		*j = jump{count: 0, since: since, least: raw}
+	}
+	j.count++
+	j.last = s
+	j.least = min(j.least, raw)
+	return j.count >= jumpPackets || arrival.Sub(j.since) >= jumpSpan
+}
+
+// near finds the other tracks' clock that agrees best with the measure.
+func (t *Timeline) near(c *trackClock, raw media.Time) *offset {
+	var found *offset
+	closest := commonBase
+	for _, other := range t.tracks {
+		if other == c || other.offset == nil || other.offset == c.offset {
+			continue
+		}
+		if d := raw.Sub(other.offset.head().value).Abs(); d <= closest {
+			found, closest = other.offset, d
+		}
+	}
+	return found
+}
+
+func (t *Timeline) anchored() bool {
+	for _, other := range t.tracks {
+		if other.offset != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// speedometer compares source time with time.
+type speedometer struct {
+	track   *trackClock
+	offset  *offset
+	source  time.Duration
+	arrival media.Time
+	speed   float64
+}
+
+func (m *speedometer) measure(c *trackClock, s time.Duration, arrival media.Time) float64 {
+	if m.track != c && m.track != nil && arrival.Sub(m.arrival) < 2*speedSpan {
+		return m.speed // one track at a time
+	}
+	elapsed := arrival.Sub(m.arrival)
+	if m.track == c && m.offset == c.offset && elapsed < speedSpan {
+		return m.speed
+	}
+	if m.track == c && m.offset == c.offset {
+		m.speed = float64(s-m.source) / float64(elapsed)
+	}
+	m.track, m.offset, m.source, m.arrival = c, c.offset, s, arrival
+	return m.speed
+}
