@@ -29,7 +29,7 @@ func span(start, length float64, size int) (from, to int) {
 	from, to = edge(start, size), edge(start+length, size)
 	if to-from < 2 {
 		from = min(from, (size-2)&^1)
-		to = min(from+2, size)
+		to = min(max(to, from+2), size)
 	}
 	return from, to
 }

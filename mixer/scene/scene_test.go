@@ -1,0 +1,207 @@
+package scene
+
+import (
+	"encoding/json"
+	"image"
+	"image/color"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var cams = []string{"cam1", "cam2", "cam3", "cam4"}
+
+func TestLayoutsPlaceSlotsRowByRow(t *testing.T) {
+	grid := Scene{ID: "g", Layout: "grid-4", Slots: cams}
+	require.Empty(t, grid.Validate(cams))
+	placements := grid.Placements()
+	require.Len(t, placements, 4)
+	want := []image.Rectangle{
+		image.Rect(0, 0, 640, 360), image.Rect(640, 0, 1280, 360),
+		image.Rect(0, 360, 640, 720), image.Rect(640, 360, 1280, 720),
+	}
+	for i, placement := range placements {
+		require.Equal(t, cams[i], placement.Source)
+		require.Equal(t, 1.0, placement.Opacity)
+		require.Equal(t, want[i], placement.Rect.Pixels(1280, 720))
+	}
+	require.Equal(t, cams, grid.Sources())
+
+	holes := Scene{ID: "g", Layout: "grid-4", Slots: []string{"cam1", "", "cam1"}}
+	require.Empty(t, holes.Validate(cams))
+	require.Len(t, holes.Placements(), 2)
+	require.Equal(t, []string{"cam1"}, holes.Sources())
+}
+
+// Every cell of every layout lies on even pixels, the cells do not overlap,
+// and those of a grid cover the canvas, whatever its size.
+func TestCellsTile(t *testing.T) {
+	for _, layout := range Layouts() {
+		for _, size := range []image.Point{{2, 2}, {4, 4}, {426, 240}, {427, 241}, {854, 480}, {1280, 720}, {1919, 1079}, {1920, 1080}, {3840, 2160}} {
+			canvas := image.Rectangle{Max: size}
+			area := 0
+			var cellsSeen []image.Rectangle
+			for _, cell := range cells(layout) {
+				r := cell.Pixels(size.X, size.Y)
+				require.False(t, r.Empty())
+				require.True(t, r.In(canvas), "%s %v %v", layout, size, r)
+				require.Zero(t, r.Min.X%2+r.Min.Y%2)
+				require.True(t, r.Max.X%2 == 0 || r.Max.X == size.X)
+				require.True(t, r.Max.Y%2 == 0 || r.Max.Y == size.Y)
+				for _, other := range cellsSeen {
+					require.True(t, size.X < 4 || size.Y < 4 || r.Intersect(other).Empty(), "%s %v", layout, size)
+				}
+				cellsSeen = append(cellsSeen, r)
+				area += r.Dx() * r.Dy()
+			}
+			if layout != "two-up" && size.X >= 4 {
+				require.Equal(t, size.X*size.Y, area, "%s %v", layout, size)
+			}
+		}
+	}
+}
+
+func TestNeighboursShareEdges(t *testing.T) {
+	for width := 16; width < 2000; width += 7 {
+		for share := 0.01; share < 1; share += 0.013 {
+			left := Rect{W: share, H: 1}.Pixels(width, 100)
+			right := Rect{X: share, W: 1 - share, H: 1}.Pixels(width, 100)
+			if left.Dx() > 2 && right.Dx() > 2 {
+				require.Equal(t, left.Max.X, right.Min.X)
+			}
+			require.Equal(t, width, right.Max.X)
+		}
+	}
+}
+
+func TestPixelsBounds(t *testing.T) {
+	tests := []struct {
+		name string
+		rect Rect
+		want image.Rectangle
+	}{
+		{"tiny at the far corner", Rect{X: 1, Y: 1}, image.Rect(98, 98, 100, 100)},
+		{"the last odd column", Rect{X: 0.99, W: 0.01, H: 1}, image.Rect(98, 0, 100, 100)},
+		{"tiny at the near corner", Rect{}, image.Rect(0, 0, 2, 2)},
+		{"beyond", Rect{X: 0.5, Y: 0.5, W: 9, H: 9}, image.Rect(50, 50, 100, 100)},
+		{"not a number", Rect{X: math.NaN(), Y: math.Inf(-1), W: math.NaN(), H: math.Inf(1)}, image.Rect(0, 0, 2, 2)},
+		{"a sum just below one", Rect{X: 0.7, Y: 0.1, W: 0.3 - 1e-9, H: 0.9 - 1e-9}, image.Rect(70, 10, 100, 100)},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { require.Equal(t, test.want, test.rect.Pixels(100, 100)) })
+	}
+}
+
+func TestLayersSortByZAndKeepOrder(t *testing.T) {
+	s := Scene{ID: "s", Layers: []Placement{{Source: "a", Z: 2}, {Source: "b"}, {Source: "c", Z: -1}, {Source: "d"}}}
+	var order []string
+	for _, placement := range s.Placements() {
+		order = append(order, placement.Source)
+	}
+	require.Equal(t, []string{"c", "b", "d", "a"}, order)
+	require.Equal(t, "a", s.Layers[0].Source, "the scene itself is untouched")
+}
+
+func TestContractExample(t *testing.T) {
+	var s Scene
+	require.NoError(t, json.Unmarshal([]byte(`{"id":"pip","layers":[{"source":"cam1","rect":{"x":0,"y":0,"w":1,"h":1}},
+		{"source":"cam2","rect":{"x":0.7,"y":0.7,"w":0.25,"h":0.25},"fit":"cover","radius":0.02,
+		"border":{"width":0.003,"color":"#ffffff"},"opacity":0.5,"z":2}]}`), &s))
+	require.Empty(t, s.Validate(cams))
+	require.Equal(t, 1.0, s.Layers[0].Opacity, "the default")
+	require.Equal(t, 0.5, s.Layers[1].Opacity)
+	require.Error(t, json.Unmarshal([]byte(`{"id":"pip","layers":[{"source":"cam1","rekt":{}}]}`), &s))
+}
+
+func TestValidateGivesEveryFault(t *testing.T) {
+	whole := Rect{W: 1, H: 1}
+	nan, inf := math.NaN(), math.Inf(1)
+	tests := []struct {
+		name  string
+		scene Scene
+		want  []string
+	}{
+		{"empty", Scene{}, []string{"/id", "/layout"}},
+		{"bad id and name", Scene{ID: "A b", Name: string(make([]byte, 101)), Layout: "solo"}, []string{"/id", "/name"}},
+		{"both", Scene{ID: "s", Layout: "solo", Layers: []Placement{{}}}, []string{"/layers"}},
+		{"slots without layout", Scene{ID: "s", Slots: cams}, []string{"/slots"}},
+		{"unknown layout", Scene{ID: "s", Layout: "heap"}, []string{"/layout"}},
+		{"too many slots", Scene{ID: "s", Layout: "solo", Slots: cams}, []string{"/slots"}},
+		{"unknown sources", Scene{ID: "s", Layout: "grid-4", Slots: []string{"x", "cam1", "y"}}, []string{"/slots/0", "/slots/2"}},
+		{"too many layers", Scene{ID: "s", Layers: make([]Placement, 33)}, []string{"/layers"}},
+		{"numbers", Scene{ID: "s", Layers: []Placement{
+			{Source: "cam1", Rect: Rect{X: nan, Y: -0.1, W: inf, H: 0}, Opacity: nan},
+			{Source: "cam9", Rect: Rect{X: 0.5, W: 0.6, H: 1}, Crop: Rect{W: 1}, Fit: "tile", Opacity: 2, Radius: 1, Border: Border{Width: 0.1, Color: "red"}, Z: 1e6},
+			{Source: "cam1", Rect: whole, Border: Border{Width: nan}},
+		}}, []string{
+			"/layers/0/rect/x", "/layers/0/rect/w", "/layers/0/rect/y", "/layers/0/rect/h", "/layers/0/opacity",
+			"/layers/1/source", "/layers/1/rect/w", "/layers/1/crop/h", "/layers/1/fit", "/layers/1/opacity", "/layers/1/radius", "/layers/1/border/color", "/layers/1/z",
+			"/layers/2/border/width",
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var pointers []string
+			for _, fault := range test.scene.Validate(cams) {
+				pointers = append(pointers, fault.Pointer)
+				require.NotEmpty(t, fault.Detail)
+			}
+			require.Equal(t, test.want, pointers)
+		})
+	}
+}
+
+func TestLayoutsOfTheContract(t *testing.T) {
+	for _, name := range later() {
+		faults := Scene{ID: "s", Layout: name}.Validate(nil)
+		require.Len(t, faults, 1)
+		require.Contains(t, faults[0].Detail, "this version does not do yet")
+	}
+	for _, name := range Layouts() {
+		require.Empty(t, Scene{ID: "s", Layout: name}.Validate(nil))
+	}
+	require.Len(t, append(later(), Layouts()...), 15)
+}
+
+func TestParseColor(t *testing.T) {
+	tests := []struct {
+		text string
+		want color.NRGBA
+	}{
+		{"#fff", color.NRGBA{255, 255, 255, 255}},
+		{"#12aBef", color.NRGBA{0x12, 0xab, 0xef, 255}},
+		{"#01020304", color.NRGBA{1, 2, 3, 4}},
+	}
+	for _, test := range tests {
+		got, err := ParseColor(test.text)
+		require.NoError(t, err)
+		require.Equal(t, test.want, got)
+	}
+	for _, text := range []string{"", "#", "fff", "#ff", "#ffff", "#gggggg", "#fffffff", "#éé", "white"} {
+		_, err := ParseColor(text)
+		require.Error(t, err, text)
+	}
+}
+
+// A scene that validates can be placed and resolved on any canvas, and says
+// the same after a trip through JSON.
+func FuzzScene(f *testing.F) {
+	f.Add([]byte(`{"id":"grid","layout":"grid-4","slots":["cam1","cam2","cam3","cam4"]}`))
+	f.Add([]byte(`{"id":"pip","layers":[{"source":"cam2","rect":{"x":0.7,"y":0.7,"w":0.25,"h":0.25},"crop":{"x":0,"y":0,"w":0.5,"h":1},"border":{"width":0.003,"color":"#fff"},"z":2}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var s Scene
+		if json.Unmarshal(data, &s) != nil || len(s.Validate(cams)) > 0 {
+			return
+		}
+		for _, placement := range s.Placements() {
+			r := placement.Rect.Pixels(854, 480)
+			require.True(t, !r.Empty() && r.In(image.Rect(0, 0, 854, 480)))
+		}
+		again, err := json.Marshal(s)
+		require.NoError(t, err)
+		var second Scene
+		require.NoError(t, json.Unmarshal(again, &second))
+		require.Equal(t, s.Placements(), second.Placements())
+	})
+}
