@@ -67,7 +67,7 @@ func TestNeighboursShareEdges(t *testing.T) {
 		for share := 0.01; share < 1; share += 0.013 {
 			left := Rect{W: share, H: 1}.Pixels(width, 100)
 			right := Rect{X: share, W: 1 - share, H: 1}.Pixels(width, 100)
-			if left.Dx() > 2 && right.Dx() > 2 {
+			if min(share, 1-share)*float64(width) >= 4 {
 				require.Equal(t, left.Max.X, right.Min.X)
 			}
 			require.Equal(t, width, right.Max.X)
