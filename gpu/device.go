@@ -1,0 +1,95 @@
+package gpu
+
+import (
+	"errors"
+
+	"millrace/internal/media"
+)
+
+// ErrNoDevice says that the named device is not in this machine or not
+// something that this version can drive.
+var ErrNoDevice = errors.New("no such device")
+
+// Info describes a device.
+type Info struct {
+	Name    string // "cpu", "cuda:0"
+	Encoder string // what NewEncoder uses: "libx264"
+	Reason  string // why "auto" chose this one; empty when it was asked for by name
+}
+
+// Device makes the parts of one channel's picture path. Its methods may be
+// called from any goroutine; what they return is for one goroutine at a time.
+type Device interface {
+	Info() Info
+	NewDecoder(*media.Track) (Decoder, error)
+	NewCompositor(CompositorConfig) (Compositor, error)
+	NewEncoder(EncoderConfig) (Encoder, error)
+	// NewFrame gives a writable frame in host memory with undefined contents:
+	// for test patterns and slates.
+	NewFrame(Size) (*Frame, error)
+	// Outstanding is the number of frames made by the device or its parts that
+	// still have a reference.
+	Outstanding() int
+	// Close frees what the device keeps for reuse. Frames may outlive it.
+	Close()
+}
+
+// Decoder turns the access units of one video source into frames. One
+// goroutine at a time.
+type Decoder interface {
+	// Decode takes one access unit and gives show every frame that became ready,
+	// in presentation order, each with the PTS of its packet, as 8-bit 4:2:0
+	// BT.709 limited range. Frames vary in size when the stream does. A packet
+	// with another Track than the one before changes the decoder.
+	//
+	// Damaged data is concealed or skipped and counted in Stats. An error says
+	// that the track cannot be decoded at all: unknown to this version, or larger
+	// than MaxPixels.
+	Decode(p *media.Packet, show func(*Frame)) error
+	// Drain shows the frames that the decoder still holds back for reordering and
+	// forgets the stream's past: decoding goes on at the next key packet.
+	Drain(show func(*Frame))
+	Stats() DecoderStats
+	Close()
+}
+
+// DecoderStats count since the decoder was made.
+type DecoderStats struct {
+	Packets  int64 // taken
+	Frames   int64 // shown
+	Errors   int64 // access units that did not decode
+	Damaged  int64 // frames shown or withheld with missing or concealed parts
+	Disorder int64 // frames dropped because a later one had been shown
+}
+
+// Encoder makes one rung's access units. One goroutine at a time.
+type Encoder interface {
+	// Encode takes its own reference of f while it runs (the caller keeps its
+	// one) and gives the access unit of exactly this frame: one in, one out, no
+	// delay. frame is the number of f on the channel timeline. With key the
+	// access unit is an IDR; the first one always is.
+	Encode(f *Frame, frame int64, key bool) (AccessUnit, error)
+	// Track describes the stream: Config is its avcC.
+	Track() *media.Track
+	Close()
+}
+
+// EncoderConfig is fixed for an encoder's life.
+type EncoderConfig struct {
+	ID      string // of the track, the rung's
+	Size    Size   // even
+	Rate    media.Rate
+	Bitrate int // bits per second, at most 1.1 times that within any second
+	// ParameterSet is the id of SPS and PPS: encoders that may carry one rung in
+	// turn have different ones, so that one avcC lists them all.
+	ParameterSet int
+	Preset       string // empty is "veryfast"
+	Threads      int    // slices coded at once; 0 is 1
+}
+
+// AccessUnit is one encoded frame.
+type AccessUnit struct {
+	Data  []byte // slice NAL units behind 4-byte lengths, owned by the receiver
+	Key   bool   // an IDR
+	Frame int64
+}
