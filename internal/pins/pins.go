@@ -17,6 +17,7 @@ import (
 	_ "github.com/bluenviron/gortmplib/pkg/handshake"
 	_ "github.com/bluenviron/gortmplib/pkg/message"
 	_ "github.com/bluenviron/mediacommon/v2/pkg/formats/mpegts"
+	_ "github.com/coder/websocket"
 	_ "github.com/elastic/go-seccomp-bpf"
 	_ "github.com/getkin/kin-openapi/openapi3"
 	_ "github.com/goccy/go-yaml"
@@ -25,7 +26,6 @@ import (
 	_ "github.com/landlock-lsm/go-landlock/landlock"
 	_ "github.com/nats-io/nats-server/v2/server"
 	_ "github.com/nats-io/nats.go/jetstream"
-	_ "github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen"
 	_ "github.com/oapi-codegen/runtime"
 	_ "github.com/oapi-codegen/runtime/strictmiddleware/echo"
 	_ "github.com/oklog/ulid/v2"
@@ -36,6 +36,4 @@ import (
 	_ "golang.org/x/net/http2"
 	_ "golang.org/x/sys/unix"
 	_ "golang.org/x/time/rate"
-	_ "github.com/coder/websocket"
-	_ "honnef.co/go/tools/cmd/staticcheck"
 )
