@@ -1,0 +1,81 @@
+// Package archtest holds the layer rules of the tree: who may import whom, and where C may stand. Its test is the linter.
+package archtest
+
+import "strings"
+
+// module is the import path that every package of ours begins with.
+const module = "millrace/"
+
+// everything as an allowed import: the wiring and what stands above it.
+const everything = "*"
+
+// layer is a folder with the layers that it may import besides itself and internal/media, which everyone may.
+type layer struct {
+	path   string // below the module, standing for the folders below it too
+	allows []string
+}
+
+// layers is the table of allowed edges. A package belongs to the layer with the longest path that holds it; one that belongs to none
+// is a fault, so that a new folder comes with its rule.
+func layers() []layer {
+	shared := []string{"internal/rtc", "internal/srt", "internal/rtmp", "internal/mpegts"}
+	return []layer{
+		{path: "internal/media"},
+		{path: "internal/archtest"},
+		{path: "internal/state"},
+		{path: "internal/child"},
+		{path: "internal/rtc"},
+		{path: "internal/rtmp"},
+		{path: "internal/mpegts"},
+		{path: "internal/srt", allows: []string{"internal/child"}}, // a re-executed process, as the worker is
+		{path: "ingest", allows: shared},
+		{path: "gpu"},
+		{path: "mixer/scene"},
+		{path: "mixer/worker", allows: []string{"mixer/scene", "internal/child"}},
+		{path: "mixer/engine", allows: []string{"gpu", "mixer/scene", "mixer/worker"}},
+		{path: "output/cmaf"},
+		{path: "output/whep", allows: shared},
+		{path: "output/push", allows: shared},
+		{path: "output/origin", allows: []string{"record", "output/cmaf"}},
+		{path: "record", allows: []string{"output/cmaf"}},
+		{path: "api", allows: []string{"mixer/scene"}},
+		{path: "internal/appliance", allows: []string{everything}},
+		{path: "cmd", allows: []string{everything}},
+		{path: "benchmarks", allows: []string{everything}},
+	}
+}
+
+// codecLayers may use cgo of their own and import the FFmpeg binding.
+func codecLayers() []string { return []string{"gpu", "mixer/engine"} }
+
+// srtLayer may use cgo and srtgo in the packages below it. It is free of C itself, because ingest and push import it.
+const srtLayer = "internal/srt"
+
+// linkingLayers may have C among their dependencies without having any of their own: they link the whole binary.
+func linkingLayers() []string { return []string{"internal/appliance", "cmd", "benchmarks"} }
+
+// within says whether a package path is that folder or below it.
+func within(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, folder+"/")
+}
+
+// withinAny says whether a package path lies in one of the folders.
+func withinAny(path string, folders []string) bool {
+	for _, folder := range folders {
+		if within(path, folder) {
+			return true
+		}
+	}
+	return false
+}
+
+// layerOf returns the layer that a package path belongs to.
+func layerOf(path string) (layer, bool) {
+	var best layer
+	for _, l := range layers() {
+		if within(path, l.path) && len(l.path) > len(best.path) {
+			best = l
+		}
+	}
+	return best, best.path != ""
+}
