@@ -18,7 +18,7 @@ const (
 var (
 	bandArea  = image.Rect(0, 420, Width, 560)  // a pattern that scrolls
 	laneArea  = image.Rect(0, 590, Width, 690)  // a block that goes to and fro
-	digitArea = image.Rect(96, 210, Width, 378) // frame number and time code
+	digitArea = image.Rect(96, 210, 800, 378)   // frame number and time code
 	flashArea = image.Rect(1140, 60, 1240, 160) // white for the first tenth of each second
 	nameArea  = image.Rect(96, 60, Width-160, 160)
 )

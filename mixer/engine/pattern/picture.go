@@ -40,13 +40,21 @@ func (p Picture) Fill(r image.Rectangle, c Color) {
 	if r.Empty() {
 		return
 	}
-	for y := r.Min.Y; y < r.Max.Y; y++ {
-		set(p.Y[y*p.YStride+r.Min.X:y*p.YStride+r.Max.X], c.Y)
+	fill(p.Y, p.YStride, r, c.Y)
+	half := image.Rect(r.Min.X/2, r.Min.Y/2, (r.Max.X+1)/2, (r.Max.Y+1)/2)
+	fill(p.U, p.CStride, half, c.U)
+	fill(p.V, p.CStride, half, c.V)
+}
+
+// fill sets the first row by doubling and copies it to the others.
+func fill(plane []byte, stride int, r image.Rectangle, v byte) {
+	first := plane[r.Min.Y*stride+r.Min.X:][:r.Dx()]
+	first[0] = v
+	for done := 1; done < len(first); done *= 2 {
+		copy(first[done:], first[:done])
 	}
-	left, right := r.Min.X/2, (r.Max.X+1)/2
-	for y := r.Min.Y / 2; y < (r.Max.Y+1)/2; y++ {
-		set(p.U[y*p.CStride+left:y*p.CStride+right], c.U)
-		set(p.V[y*p.CStride+left:y*p.CStride+right], c.V)
+	for y := r.Min.Y + 1; y < r.Max.Y; y++ {
+		copy(plane[y*stride+r.Min.X:], first)
 	}
 }
 
@@ -60,11 +68,5 @@ func (p Picture) Copy(r image.Rectangle, q Picture, from image.Point) {
 		row, other := (r.Min.Y/2+y)*p.CStride+r.Min.X/2, (from.Y/2+y)*q.CStride+from.X/2
 		copy(p.U[row:][:r.Dx()/2], q.U[other:])
 		copy(p.V[row:][:r.Dx()/2], q.V[other:])
-	}
-}
-
-func set(row []byte, v byte) {
-	for i := range row {
-		row[i] = v
 	}
 }
