@@ -1,0 +1,103 @@
+# Set-up, build and every check. `make` alone lists what can be made here.
+SHELL := /bin/bash
+.SHELLFLAGS := -euc
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+in_env := scripts/env.sh
+version := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+
+define help
+make run          set up, build, and start the appliance with the demo channel (ARGS=… goes to millrace serve)
+make build        set up, then bin/millrace
+make test         set up, then every Go test that this machine can pass (ARGS=… goes to go test)
+make check        generated files, linters, layer rules, the control room's own checks, and every test
+make ui           the control room that the binary embeds
+make generate     write the generated files again
+make fuzz         every fuzz target for FUZZTIME=30s each
+make clean        remove what was built here; FFmpeg stays in the cache
+endef
+
+.PHONY: help
+help:
+	@cat <<'TEXT'
+	$(help)
+	TEXT
+
+.PHONY: setup
+setup:
+	@scripts/packages.sh build
+	scripts/packages.sh ui
+	scripts/ffmpeg.sh >/dev/null
+
+.PHONY: run
+run: build
+	@exec bin/millrace serve $(ARGS)
+
+.PHONY: build
+build: ui
+	@echo 'building bin/millrace' >&2
+	$(in_env) go build -ldflags '-X main.version=$(version)' -o bin/millrace ./cmd/millrace
+
+.PHONY: test-setup
+test-setup: ui
+	@scripts/packages.sh test
+
+.PHONY: test
+test: test-setup
+	@$(in_env) scripts/test.sh $(ARGS)
+
+.PHONY: check
+check: test-setup
+	@$(in_env) scripts/check.sh
+
+.PHONY: generate
+generate:
+	@scripts/generate.sh
+
+.PHONY: fuzz
+fuzz: setup
+	@FUZZTIME='$(FUZZTIME)' $(in_env) scripts/fuzz.sh
+
+.PHONY: ui
+ui: setup
+	@scripts/ui.sh build
+
+.PHONY: clean
+clean:
+	@rm -rf bin api/web/node_modules/.millrace-built
+
+# The programs under benchmarks/ that run longer than a test may: each target is there when its program is.
+define newline
+
+
+endef
+program = $(wildcard benchmarks/$(1)/main.go)
+
+ifneq ($(call program,bench),)
+help := $(help)$(newline)make bench        one benchmark beside its peers (NAME=…, ARGS=…)
+.PHONY: bench
+bench: test-setup
+	@$(in_env) go run ./benchmarks/bench -name '$(NAME)' $(ARGS)
+endif
+
+ifneq ($(call program,soak),)
+help := $(help)$(newline)make soak         the demo and churn for hours, and what grows (ARGS=…)
+.PHONY: soak
+soak: build test-setup
+	@$(in_env) go run ./benchmarks/soak $(ARGS)
+endif
+
+ifneq ($(call program,faults),)
+help := $(help)$(newline)make faults       the long fault injections (ARGS=…)
+.PHONY: faults
+faults: build test-setup
+	@$(in_env) go run ./benchmarks/faults $(ARGS)
+endif
+
+ifneq ($(call program,conformance),)
+help := $(help)$(newline)make conformance  every conformance row against a running appliance (ARGS=…)
+.PHONY: conformance
+conformance: build test-setup
+	@$(in_env) go run ./benchmarks/conformance $(ARGS)
+endif

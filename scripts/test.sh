@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Runs every Go test once, in the environment of env.sh. Packages without C run with CGO_ENABLED=0, which proves that they need
+# neither a C compiler nor FFmpeg; internal/archtest says which may have C. Arguments go to both runs of `go test`.
+set -eu
+cd "$(dirname "$0")/.."
+export CGO_ENABLED=1
+
+# The packages of ours that are cgo, or depend on cgo outside the standard library, their tests included.
+cgo=$(go list -deps -test -f '{{if and (not .Standard) .CgoFiles}}{{.ImportPath}}{{end}}' ./...)
+with_c=$(go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | awk -v cgo="$cgo" '
+	BEGIN { n = split(cgo, list); for (i = 1; i <= n; i++) c[list[i]] }
+	{
+		package = $1
+		sub(/(_test)?(\.test)?$/, "", package)
+		for (i = 1; i <= NF; i++) if ($i in c) print package
+	}' | sort -u)
+without_c=$(go list ./... | grep -vxF "$with_c") || true
+
+status=0
+# shellcheck disable=SC2086
+if [ -n "$without_c" ]; then CGO_ENABLED=0 go test "$@" $without_c || status=1; fi
+# shellcheck disable=SC2086
+if [ -n "$with_c" ]; then go test "$@" $with_c || status=1; fi
+exit $status
