@@ -1,0 +1,101 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+)
+
+const sessionCookie = "millrace_session"
+
+// authenticate is middleware that knows who asks and refuses who may not.
+// Routes outside the document are public.
+func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		route, _, ok := s.contract.route(c.Request())
+		if !ok || s.open || isPublic(route.Operation) {
+			return next(c)
+		}
+		scopes, err := s.scopes(c.Request())
+		if err != nil {
+			return err
+		}
+		if need := scopeOf(c.Request().Method, route.Operation); !allows(scopes, need) {
+			return problem(http.StatusForbidden, "forbidden", "This needs a key with the scope "+string(need)+".",
+				"Make one with: millrace token create --scope "+string(need))
+		}
+		return next(c)
+	}
+}
+
+func isPublic(operation *openapi3.Operation) bool {
+	return operation.Security != nil && len(*operation.Security) == 0
+}
+
+// scopes are those of the request's key or session.
+func (s *Server) scopes(r *http.Request) ([]Scope, error) {
+	unauthorized := problem(http.StatusUnauthorized, "unauthorized", "A valid key is missing.",
+		"Send the header Authorization: Bearer KEY, with a key from: millrace token create --scope view")
+	if header := r.Header.Get("Authorization"); header != "" {
+		key, ok := strings.CutPrefix(header, "Bearer ")
+		if !ok {
+			return nil, unauthorized
+		}
+		if scopes, ok := s.backend.KeyScopes(strings.TrimSpace(key)); ok {
+			return scopes, nil
+		}
+		return nil, unauthorized
+	}
+	cookie, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return nil, unauthorized
+	}
+	scopes, ok := s.backend.SessionScopes(cookie.Value)
+	if !ok {
+		return nil, unauthorized
+	}
+	if !safeMethod(r.Method) && !sameOrigin(r) {
+		return nil, problem(http.StatusForbidden, "cross-origin", "A session acts only from the node's own pages.", "")
+	}
+	return scopes, nil
+}
+
+func safeMethod(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
+// sameOrigin holds when the browser says that the request comes from a page of
+// this very host and port.
+func sameOrigin(r *http.Request) bool {
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	return err == nil && origin.Host != "" && origin.Host == r.Host
+}
+
+// scopeOf is what an operation needs: its x-scope, else view to read and
+// manage to change.
+func scopeOf(method string, operation *openapi3.Operation) Scope {
+	if scope, ok := operation.Extensions["x-scope"].(string); ok {
+		return Scope(scope)
+	}
+	if safeMethod(method) {
+		return ScopeView
+	}
+	return ScopeManage
+}
+
+// allows holds when a set of scopes contains the one needed: manage contains
+// operate, and operate contains view.
+func allows(have []Scope, need Scope) bool {
+	ladder := []Scope{ScopeView, ScopeOperate, ScopeManage}
+	want := slices.Index(ladder, need)
+	for _, scope := range have {
+		if scope == need || want >= 0 && slices.Index(ladder, scope) >= want {
+			return true
+		}
+	}
+	return false
+}

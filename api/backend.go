@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"time"
+)
+
+// Stored is a value with the revision that its ETag shows.
+type Stored[T any] struct {
+	Value    T
+	Revision uint64
+}
+
+// Match is a parsed If-Match header.
+type Match struct {
+	Any      bool // "*"
+	Revision uint64
+}
+
+// Holds reports whether a change may go on over the given revision.
+func (m Match) Holds(revision uint64) bool { return m.Any || m.Revision == revision }
+
+// Backend is the appliance as the API sees it. Methods return a *Problem where
+// the caller is at fault, any other error where the appliance is. All are safe
+// for concurrent use and return after a change is both stored and in effect.
+type Backend interface {
+	Sources
+	Channels
+	Live
+	Access
+	System() System
+	Capabilities() Capabilities
+}
+
+// Sources keeps the inputs.
+type Sources interface {
+	ListSources() []Stored[SourceView]
+	GetSource(id string) (Stored[SourceView], error)
+	// CreateSource, RotateKey and RevealKey answer with the key in the view.
+	CreateSource(context.Context, Source) (Stored[SourceView], error)
+	RotateKey(ctx context.Context, id string) (Stored[SourceView], error)
+	RevealKey(ctx context.Context, id string) (Stored[SourceView], error)
+	// UpdateSource stores what change makes of the present document, which
+	// has its secrets filled in.
+	UpdateSource(ctx context.Context, id string, match Match, change func(Source) (Source, error)) (Stored[SourceView], error)
+	DeleteSource(ctx context.Context, id string, match Match) error
+	SourceStats(id string) (SourceStats, error)
+	KickSource(ctx context.Context, id string) error
+}
+
+// Channels keeps the programs.
+type Channels interface {
+	ListChannels() []Stored[Channel]
+	GetChannel(id string) (Stored[Channel], error)
+	CreateChannel(context.Context, Channel) (Stored[Channel], error)
+	UpdateChannel(ctx context.Context, id string, match Match, change func(Channel) (Channel, error)) (Stored[Channel], error)
+	DeleteChannel(ctx context.Context, id string, match Match) error
+	StartChannel(ctx context.Context, id string) (ChannelState, error)
+	StopChannel(ctx context.Context, id string) (ChannelState, error)
+	ChannelState(id string) (ChannelState, error)
+}
+
+// Take is a live action. At most one of Frame and Time is set; neither means
+// the next tick.
+type Take struct {
+	Scene   string // "" is the preview scene
+	Preview bool   // set the preview instead of the program
+	Frame   int64
+	Time    time.Time
+	Expect  string // the scene that must be on program; "" is any
+}
+
+// Live acts on what is on air.
+type Live interface {
+	Take(ctx context.Context, channel string, take Take) (LiveAnswer, error)
+	Audio(channel string) (AudioMap, error)
+	UpdateAudio(ctx context.Context, channel, source string, change func(AudioSettings) (AudioSettings, error)) (AudioSettings, error)
+}
+
+// Access keeps keys and sessions. Secrets are stored as hashes.
+type Access interface {
+	ListKeys() []Stored[KeyView]
+	GetKey(id string) (Stored[KeyView], error)
+	CreateKey(context.Context, KeyRequest) (Stored[KeyView], error)
+	DeleteKey(ctx context.Context, id string, match Match) error
+	// KeyScopes are the scopes of a bearer key; ok is false for no such key.
+	KeyScopes(key string) (scopes []Scope, ok bool)
+	// OpenSession exchanges a key or a one-time token for a session.
+	OpenSession(ctx context.Context, token string) (session string, scopes []Scope, err error)
+	SessionScopes(session string) (scopes []Scope, ok bool)
+	CloseSession(ctx context.Context, session string) error
+}

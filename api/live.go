@@ -1,0 +1,70 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// Cut answers POST /v1/channels/{id}/cut.
+func (s *Server) Cut(ctx context.Context, r CutRequestObject) (CutResponseObject, error) {
+	take := Take{Scene: r.Body.Scene, Expect: r.Body.Expect.Program}
+	if err := take.setAt(r.Body.At); err != nil {
+		return nil, err
+	}
+	answer, err := s.backend.Take(ctx, r.Id, take)
+	return Cut200JSONResponse(answer), err
+}
+
+// SetPreview answers POST /v1/channels/{id}/preview.
+func (s *Server) SetPreview(ctx context.Context, r SetPreviewRequestObject) (SetPreviewResponseObject, error) {
+	take := Take{Scene: r.Body.Scene, Preview: true, Expect: r.Body.Expect.Program}
+	if err := take.setAt(r.Body.At); err != nil {
+		return nil, err
+	}
+	answer, err := s.backend.Take(ctx, r.Id, take)
+	return SetPreview200JSONResponse(answer), err
+}
+
+// setAt reads the two forms of `at`: an instant or a frame.
+func (t *Take) setAt(at At) error {
+	text, err := at.MarshalJSON()
+	if err != nil || string(text) == "null" || len(text) == 0 {
+		return nil // absent: the next tick
+	}
+	if frame, err := at.AsAt1(); err == nil && frame.Frame > 0 {
+		t.Frame = frame.Frame
+		return nil
+	}
+	var instant Timestamp
+	if err := json.Unmarshal(text, &instant); err != nil {
+		return Invalid(Fault{Pointer: "/at", Detail: "neither an RFC 3339 instant nor {frame}"})
+	}
+	t.Time = instant.Time
+	return nil
+}
+
+// GetAudio answers GET /v1/channels/{id}/audio.
+func (s *Server) GetAudio(_ context.Context, r GetAudioRequestObject) (GetAudioResponseObject, error) {
+	audio, err := s.backend.Audio(r.Id)
+	return GetAudio200JSONResponse(audio), err
+}
+
+// GetSourceAudio answers GET /v1/channels/{id}/audio/{source}.
+func (s *Server) GetSourceAudio(_ context.Context, r GetSourceAudioRequestObject) (GetSourceAudioResponseObject, error) {
+	audio, err := s.backend.Audio(r.Id)
+	if err != nil {
+		return nil, err
+	}
+	settings, ok := audio.Sources[r.Source]
+	if !ok {
+		return nil, NotFound("source", r.Source)
+	}
+	return GetSourceAudio200JSONResponse(settings), nil
+}
+
+// PatchSourceAudio answers PATCH /v1/channels/{id}/audio/{source}. It takes no
+// If-Match: two hands on one fader both move it.
+func (s *Server) PatchSourceAudio(ctx context.Context, r PatchSourceAudioRequestObject) (PatchSourceAudioResponseObject, error) {
+	settings, err := s.backend.UpdateAudio(ctx, r.Id, r.Source, patched[AudioSettings](s, "AudioSettings", *r.JSONBody))
+	return PatchSourceAudio200JSONResponse(settings), err
+}

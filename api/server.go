@@ -1,0 +1,126 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// sessionLife is longer than any show: a session never ends during one.
+const sessionLife = 30 * 24 * time.Hour
+
+// Config is what a Server is made of.
+type Config struct {
+	Backend Backend
+	Metrics http.Handler // GET /metrics
+	Ready   func() error // nil when the store, listeners and workers are ready
+	Pages   http.Handler // everything outside the API: the control room
+	Open    bool         // auth: {mode: off}; the listener is bound to loopback
+	Log     *slog.Logger
+}
+
+// Server answers the control listener.
+type Server struct {
+	backend  Backend
+	contract *contract
+	answers  answers
+	open     bool
+	log      *slog.Logger
+	echo     *echo.Echo
+}
+
+var _ StrictServerInterface = (*Server)(nil)
+
+// New makes the handler of the control listener.
+func New(cfg Config) (*Server, error) {
+	contract, err := loadContract()
+	if err != nil {
+		return nil, fmt.Errorf("make API: %w", err)
+	}
+	s := &Server{backend: cfg.Backend, contract: contract, open: cfg.Open, log: cfg.Log, echo: echo.New()}
+	s.answers.byKey = map[string]*answer{}
+	s.echo.HideBanner, s.echo.HidePort = true, true
+	s.echo.HTTPErrorHandler = s.handleError
+	s.echo.Use(s.recoverPanic, s.secure, s.authenticate, s.rememberSession, s.checkRequest, s.idempotent)
+	RegisterHandlers(s.echo, NewStrictHandler(s, nil))
+	s.publicRoutes(cfg)
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+func (s *Server) publicRoutes(cfg Config) {
+	s.echo.GET("/openapi.json", func(c echo.Context) error {
+		return c.JSONBlob(http.StatusOK, s.contract.json)
+	})
+	s.echo.GET("/livez", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	s.echo.GET("/readyz", func(c echo.Context) error {
+		if err := cfg.Ready(); err != nil {
+			return c.String(http.StatusServiceUnavailable, err.Error()+"\n")
+		}
+		return c.String(http.StatusOK, "ok\n")
+	})
+	s.echo.GET("/metrics", func(c echo.Context) error {
+		if !s.open {
+			scopes, err := s.scopes(c.Request())
+			if err != nil {
+				return err
+			}
+			if !allows(scopes, ScopeView) {
+				return problem(http.StatusForbidden, "forbidden", "This needs a key with the scope view.", "")
+			}
+		}
+		cfg.Metrics.ServeHTTP(c.Response(), c.Request())
+		return nil
+	})
+	s.echo.GET("/docs", s.docs)
+	s.echo.GET("/*", echo.WrapHandler(cfg.Pages))
+	s.echo.GET("/v1/*", func(echo.Context) error {
+		return problem(http.StatusNotFound, "not-found", "There is no such route.", "See /docs.")
+	})
+}
+
+// secure sets the headers that every answer of this listener carries.
+func (s *Server) secure(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		header := c.Response().Header()
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Cache-Control", "no-store")
+		header.Set("Content-Security-Policy", "default-src 'self'; media-src 'self' blob: http: https:; connect-src 'self' http: https: ws: wss:; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'")
+		return next(c)
+	}
+}
+
+// recoverPanic turns a panic into a 500, so that one request never ends the node.
+func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			if r := recover(); r != nil && r != http.ErrAbortHandler {
+				err = fmt.Errorf("panic: %v", r)
+			} else if r != nil {
+				panic(r)
+			}
+		}()
+		return next(c)
+	}
+}
+
+type sessionKey struct{}
+
+// rememberSession hands the session cookie to the handlers, which see no
+// headers but those of the document.
+func (s *Server) rememberSession(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if cookie, err := c.Cookie(sessionCookie); err == nil {
+			r := c.Request()
+			c.SetRequest(r.WithContext(context.WithValue(r.Context(), sessionKey{}, cookie.Value)))
+		}
+		return next(c)
+	}
+}

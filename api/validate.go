@@ -1,0 +1,174 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"sort"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/labstack/echo/v4"
+)
+
+//go:embed openapi.yaml
+var openapiYAML []byte
+
+const maxBody = 1 << 20 // bytes; the largest channel is about 300 kB
+
+// contract is the OpenAPI document, loaded: what requests are held against.
+type contract struct {
+	document *openapi3.T
+	json     []byte
+	router   routers.Router
+}
+
+func loadContract() (*contract, error) {
+	document, err := openapi3.NewLoader().LoadFromData(openapiYAML)
+	if err != nil {
+		return nil, fmt.Errorf("load OpenAPI document: %w", err)
+	}
+	if err := document.Validate(context.Background()); err != nil {
+		return nil, fmt.Errorf("validate OpenAPI document: %w", err)
+	}
+	text, err := document.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("encode OpenAPI document: %w", err)
+	}
+	router, err := gorillamux.NewRouter(document)
+	if err != nil {
+		return nil, fmt.Errorf("route OpenAPI document: %w", err)
+	}
+	return &contract{document, text, router}, nil
+}
+
+// route finds the operation of a request, or ok false.
+func (c *contract) route(r *http.Request) (route *routers.Route, params map[string]string, ok bool) {
+	route, params, err := c.router.FindRoute(r)
+	return route, params, err == nil
+}
+
+// checkRequest is middleware that holds every request against the document and
+// answers with all faults at once. It fills in the defaults of the body.
+func (s *Server) checkRequest(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
+		route, params, ok := s.contract.route(r)
+		if !ok {
+			return next(c) // echo answers 404 or 405
+		}
+		if err := readBody(r, route.Operation.RequestBody != nil); err != nil {
+			return err
+		}
+		err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
+			Request: r, PathParams: params, Route: route,
+			Options: &openapi3filter.Options{MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
+		})
+		if err != nil {
+			return refusal(err)
+		}
+		return next(c)
+	}
+}
+
+// readBody reads a bounded body whole and refuses what is not JSON. A live
+// action may come without a body; it means {}.
+func readBody(r *http.Request, expected bool) error {
+	if !expected {
+		return nil
+	}
+	text, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body is larger than %d bytes.", maxBody), "")
+	}
+	if err != nil {
+		return problem(http.StatusBadRequest, "bad-request", "The body could not be read.", "")
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		text = []byte("{}")
+		r.Header.Set("Content-Type", "application/json")
+	}
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" && mediaType != "application/merge-patch+json" {
+		return problem(http.StatusUnsupportedMediaType, "media-type", "The body must be application/json.", "Send the header Content-Type: application/json.")
+	}
+	var value any
+	if err := json.Unmarshal(text, &value); err != nil {
+		return problem(http.StatusBadRequest, "bad-json", "The body is not JSON: "+err.Error(), "")
+	}
+	r.Body = io.NopCloser(bytes.NewReader(text))
+	r.ContentLength = int64(len(text))
+	return nil
+}
+
+// validate holds a value against a schema of the document, with defaults set.
+func (s *Server) validate(schema string, value map[string]any) error {
+	ref := s.contract.document.Components.Schemas[schema]
+	err := ref.Value.VisitJSON(value, openapi3.MultiErrors(), openapi3.VisitAsRequest(), openapi3.DefaultsSet(func() {}))
+	if err != nil {
+		return refusal(err)
+	}
+	return nil
+}
+
+// refusal turns the validator's errors into one problem.
+func refusal(err error) *Problem {
+	var faults []Fault
+	collectFaults(err, "", &faults)
+	sort.SliceStable(faults, func(i, j int) bool { return faults[i].Pointer < faults[j].Pointer })
+	return Invalid(faults...)
+}
+
+func collectFaults(err error, where string, faults *[]Fault) {
+	var many openapi3.MultiError
+	var schema *openapi3.SchemaError
+	var request *openapi3filter.RequestError
+	switch {
+	case asMulti(err, &many):
+		for _, inner := range many {
+			collectFaults(inner, where, faults)
+		}
+	case asRequest(err, &request):
+		if request.Parameter != nil {
+			where = "#" + request.Parameter.In + "/" + request.Parameter.Name
+		}
+		if request.Err == nil {
+			*faults = append(*faults, Fault{Pointer: where, Detail: request.Reason})
+			return
+		}
+		collectFaults(request.Err, where, faults)
+	case errors.As(err, &schema):
+		pointer := where
+		if path := schema.JSONPointer(); len(path) > 0 {
+			pointer += "/" + strings.Join(path, "/")
+		}
+		*faults = append(*faults, Fault{Pointer: pointer, Detail: explain(schema)})
+	default:
+		*faults = append(*faults, Fault{Pointer: where, Detail: err.Error()})
+	}
+}
+
+// asMulti and asRequest look at the error itself only: errors.As would reach
+// through a MultiError into its first member.
+func asMulti(err error, target *openapi3.MultiError) bool {
+	many, ok := err.(openapi3.MultiError)
+	*target = many
+	return ok
+}
+
+func asRequest(err error, target **openapi3filter.RequestError) bool {
+	request, ok := err.(*openapi3filter.RequestError)
+	*target = request
+	return ok
+}
