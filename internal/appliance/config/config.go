@@ -1,0 +1,87 @@
+// Package config reads what a node is told about itself: defaults, then
+// millrace.yaml, then MILLRACE_SECTION__KEY variables, then flags. It reports
+// all faults at once, each with its place.
+package config
+
+import (
+	"net"
+	"time"
+)
+
+// Config holds facts of the node only; the show lives in the state store.
+type Config struct {
+	Node    Node
+	Control Listener
+	Media   Listener
+	Ingest  Ingest
+	GPU     GPU
+	Storage Storage
+	Auth    Auth
+	Log     Log
+}
+
+// Node names this machine and its data.
+type Node struct {
+	Name    string
+	DataDir string
+}
+
+// Listener is an HTTP listener.
+type Listener struct {
+	Listen string // host:port
+}
+
+// Ingest is where publishers connect; an empty address turns a protocol off.
+type Ingest struct {
+	RTMP string // TCP host:port
+	SRT  string // UDP host:port
+}
+
+// GPU says whether a card must be used, may be, or must not.
+type GPU struct {
+	Policy string // prefer, require or never
+}
+
+// Storage is where the DVR lives.
+type Storage struct {
+	Volume       string // directory
+	ReserveBytes int64  // free space that is left alone
+}
+
+// Auth says whether keys are asked for. Off binds the HTTP listeners to loopback.
+type Auth struct {
+	Mode string // on or off
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string // debug, info, warn or error
+	Format string // text or json
+}
+
+// Default is the configuration without a file.
+func Default() Config {
+	return Config{
+		Node:    Node{Name: "a", DataDir: "./data"},
+		Control: Listener{Listen: ":8080"},
+		Media:   Listener{Listen: ":8888"},
+		Ingest:  Ingest{RTMP: ":1935", SRT: ":8890"},
+		GPU:     GPU{Policy: "prefer"},
+		Storage: Storage{ReserveBytes: 2 << 30},
+		Auth:    Auth{Mode: "on"},
+		Log:     Log{Level: "info", Format: "text"},
+	}
+}
+
+// ShutdownGrace is how long a stopping node lets channels finish what they hold.
+const ShutdownGrace = 10 * time.Second
+
+// loopback reports whether an address is bound to this machine only.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,166 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// setting is one key of the file: its dotted path and how a value is taken.
+type setting struct {
+	path string
+	set  func(c *Config, value any) error
+}
+
+// settings are all keys of the contract. Those that this version does not do
+// take their default only, and say so otherwise.
+func settings() []setting {
+	return []setting{
+		{"node.name", text(func(c *Config) *string { return &c.Node.Name }, name)},
+		{"node.dataDir", text(func(c *Config) *string { return &c.Node.DataDir }, notEmpty)},
+		{"control.listen", text(func(c *Config) *string { return &c.Control.Listen }, address)},
+		{"control.tls.mode", later("off")},
+		{"media.listen", text(func(c *Config) *string { return &c.Media.Listen }, address)},
+		{"media.tls.mode", later("off")},
+		{"ingest.rtmp", text(func(c *Config) *string { return &c.Ingest.RTMP }, optional(address))},
+		{"ingest.rtmps", later("")},
+		{"ingest.srt", text(func(c *Config) *string { return &c.Ingest.SRT }, optional(address))},
+		{"webrtc.listen", later(":8189", "")},
+		{"webrtc.tcp", later(true, false)},
+		{"webrtc.announce", later(nil)},
+		{"gpu.policy", text(func(c *Config) *string { return &c.GPU.Policy }, oneOf("prefer", "require", "never"))},
+		{"gpu.devices", later("all")},
+		{"gpu.isolation", later("channel")},
+		{"storage.volumes", setVolumes},
+		{"storage.reserveBytes", setReserve},
+		{"storage.s3", later(nil)},
+		{"auth.mode", text(func(c *Config) *string { return &c.Auth.Mode }, oneOf("on", "off"))},
+		{"cluster.enabled", later(false)},
+		{"cluster.name", later("")},
+		{"cluster.routes", later(nil)},
+		{"cluster.external", later("")},
+		{"log.level", text(func(c *Config) *string { return &c.Log.Level }, oneOf("debug", "info", "warn", "error"))},
+		{"log.format", text(func(c *Config) *string { return &c.Log.Format }, oneOf("text", "json"))},
+	}
+}
+
+// text is a setter of a string field with a check.
+func text(field func(*Config) *string, check func(string) error) func(*Config, any) error {
+	return func(c *Config, value any) error {
+		s, ok := value.(string)
+		if !ok {
+			switch value := value.(type) {
+			case bool: // YAML 1.1 habits: off and on
+				s = map[bool]string{true: "on", false: "off"}[value]
+			case nil:
+				s = ""
+			default:
+				s = fmt.Sprint(value)
+			}
+		}
+		if err := check(s); err != nil {
+			return err
+		}
+		*field(c) = s
+		return nil
+	}
+}
+
+// later is a setter of a key that this version takes at its default only.
+func later(defaults ...any) func(*Config, any) error {
+	return func(_ *Config, value any) error {
+		if list, ok := value.([]any); ok && len(list) == 0 {
+			value = nil
+		}
+		for _, known := range defaults {
+			if value == known || known == "off" && value == false {
+				return nil
+			}
+		}
+		return fmt.Errorf("this version does not do %v yet; leave it at %v", value, defaults[0])
+	}
+}
+
+func setVolumes(c *Config, value any) error {
+	list, ok := value.([]any)
+	if !ok || len(list) == 0 {
+		return fmt.Errorf("want a list of one directory, as [./data/dvr]")
+	}
+	if len(list) > 1 {
+		return fmt.Errorf("this version does not do several volumes yet; name one directory")
+	}
+	volume, ok := list[0].(string)
+	if !ok || volume == "" {
+		return fmt.Errorf("want a directory, not %v", list[0])
+	}
+	c.Storage.Volume = filepath.Clean(volume)
+	return nil
+}
+
+var sizeForm = regexp.MustCompile(`^([0-9]+) ?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)?$`)
+
+func setReserve(c *Config, value any) error {
+	match := sizeForm.FindStringSubmatch(fmt.Sprint(value))
+	if match == nil {
+		return fmt.Errorf("want a size such as 2GiB, not %v", value)
+	}
+	units := map[string]int64{
+		"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+		"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+	}
+	n, err := strconv.ParseInt(match[1], 10, 64)
+	if err != nil || n > (1<<62)/units[match[2]] {
+		return fmt.Errorf("%v is too large", value)
+	}
+	c.Storage.ReserveBytes = n * units[match[2]]
+	return nil
+}
+
+func notEmpty(s string) error {
+	if s == "" {
+		return fmt.Errorf("must not be empty")
+	}
+	return nil
+}
+
+var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+
+func name(s string) error {
+	if !nameForm.MatchString(s) {
+		return fmt.Errorf("want a name of a-z, 0-9 and -, not %q", s)
+	}
+	return nil
+}
+
+func address(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return fmt.Errorf("want host:port or :port, not %q", s)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("want a port of 0 to 65535, not %q", port)
+	}
+	return nil
+}
+
+func optional(check func(string) error) func(string) error {
+	return func(s string) error {
+		if s == "" {
+			return nil
+		}
+		return check(s)
+	}
+}
+
+func oneOf(values ...string) func(string) error {
+	return func(s string) error {
+		if !slices.Contains(values, s) {
+			return fmt.Errorf("want one of %s, not %q", strings.Join(values, ", "), s)
+		}
+		return nil
+	}
+}
