@@ -1,0 +1,37 @@
+package audio
+
+// Hz is the sample rate of the channel's grid.
+const Hz = 48000
+
+// Fade is how long a break in a source's sound is smoothed: 5 ms of samples.
+const Fade = Hz / 200
+
+// Block is a run of stereo samples: left and right, equally long, full scale
+// at 1.
+type Block [2][]float32
+
+// NewBlock is n samples of silence.
+func NewBlock(n int) Block { return Block{make([]float32, n), make([]float32, n)} }
+
+// Len is the number of samples a channel.
+func (b Block) Len() int { return len(b[0]) }
+
+// Slice is samples from up to to, sharing memory.
+func (b Block) Slice(from, to int) Block { return Block{b[0][from:to], b[1][from:to]} }
+
+// Clear makes b silent.
+func (b Block) Clear() {
+	clear(b[0])
+	clear(b[1])
+}
+
+// Peak is the largest magnitude in b.
+func (b Block) Peak() float32 {
+	var peak float32
+	for _, channel := range b {
+		for _, v := range channel {
+			peak = max(peak, v, -v)
+		}
+	}
+	return peak
+}
