@@ -84,6 +84,7 @@ func (r *Rendition) describeAVC(trak *mp4.TrakBox, bitrate int) ([]string, error
 	if width <= 0 || height <= 0 || width > math.MaxUint16 || height > math.MaxUint16 {
 		return nil, fmt.Errorf("%w: size %dx%d", ErrTrack, width, height)
 	}
+	r.Width, r.Height = width, height
 	r.Codec = fmt.Sprintf("avc1.%02x%02x%02x", config.AVCProfileIndication, config.ProfileCompatibility, config.AVCLevelIndication)
 
 	trak.Tkhd.Width, trak.Tkhd.Height = mp4.Fixed32(width<<16), mp4.Fixed32(height<<16)

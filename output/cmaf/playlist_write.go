@@ -120,15 +120,20 @@ func (p *MediaPlaylist) appendHeader(dst []byte, skip int) []byte {
 	}
 	dst = appendTag(dst, "#EXT-X-MEDIA-SEQUENCE:", first)
 	dst = appendTag(dst, "#EXT-X-DISCONTINUITY-SEQUENCE:", p.DiscontinuitySequence)
-	switch p.Type {
-	case Event:
-		dst = append(dst, "#EXT-X-PLAYLIST-TYPE:EVENT\n"...)
-	case VOD:
-		dst = append(dst, "#EXT-X-PLAYLIST-TYPE:VOD\n"...)
-	}
+	dst = p.appendType(dst)
 	dst = append(dst, "#EXT-X-INDEPENDENT-SEGMENTS\n"...)
 	if skip > 0 {
 		dst = appendTag(dst, "#EXT-X-SKIP:SKIPPED-SEGMENTS=", int64(skip))
+	}
+	return dst
+}
+
+func (p *MediaPlaylist) appendType(dst []byte) []byte {
+	switch p.Type {
+	case Event:
+		return append(dst, "#EXT-X-PLAYLIST-TYPE:EVENT\n"...)
+	case VOD:
+		return append(dst, "#EXT-X-PLAYLIST-TYPE:VOD\n"...)
 	}
 	return dst
 }
@@ -151,9 +156,7 @@ func (p *MediaPlaylist) appendEntry(dst []byte, e, previous entry, index int, pa
 		return dst
 	}
 	if index == 0 {
-		dst = append(dst, "#EXT-X-MAP:URI=\""...)
-		dst = append(append(dst, p.Base...), p.Rendition.InitName...)
-		dst = append(dst, "\"\n"...)
+		dst = p.appendMap(dst)
 	}
 	if index == 0 || e.start != previous.end || previous.segment == nil && e.segment != nil {
 		dst = p.appendDateTime(dst, e.start)
@@ -170,8 +173,18 @@ func (p *MediaPlaylist) appendEntry(dst []byte, e, previous entry, index int, pa
 	dst = append(dst, "#EXTINF:"...)
 	dst = p.appendDuration(dst, e.start, e.end)
 	dst = append(dst, ",\n"...)
+	return p.appendSegmentName(dst, e.number)
+}
+
+func (p *MediaPlaylist) appendMap(dst []byte) []byte {
+	dst = append(dst, "#EXT-X-MAP:URI=\""...)
+	dst = append(append(dst, p.Base...), p.Rendition.InitName...)
+	return append(dst, "\"\n"...)
+}
+
+func (p *MediaPlaylist) appendSegmentName(dst []byte, number int64) []byte {
 	dst = append(dst, p.Base...)
-	dst = strconv.AppendInt(dst, e.number, 10)
+	dst = strconv.AppendInt(dst, number, 10)
 	return append(dst, ".m4s\n"...)
 }
 

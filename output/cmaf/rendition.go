@@ -22,6 +22,8 @@ type Rendition struct {
 	Track *media.Track
 	Codec string // RFC 6381
 
+	Width, Height int // pixels; 0 for audio
+
 	Bandwidth        int // bits per second: peak of any segment, container included
 	AverageBandwidth int // bits per second over an hour, container included
 

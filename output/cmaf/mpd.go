@@ -1,0 +1,302 @@
+package cmaf
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/Eyevinn/dash-mpd/mpd"
+
+	"millrace/internal/media"
+)
+
+// Window is what of a rendition an MPD may refer to.
+type Window struct {
+	Rendition *Rendition
+	Segments  []Segment // as in MediaPlaylist.Segments
+}
+
+// MPD is everything that a DASH manifest of a channel says. Segment k has the
+// number k and the decode time k*D, both since availabilityStartTime, the Unix
+// epoch: what a client computes from its clock is a segment's name (C11).
+type MPD struct {
+	Windows []Window // video in ladder order, then audio
+	// Static makes a presentation of what is there; it does not change.
+	Static bool
+	// PublishTime is now on the timeline. Two manifests of one instant are equal.
+	PublishTime media.Time
+	// Depth is how far back clients may seek; less where the windows are shorter.
+	Depth time.Duration
+	// TimeURL answers with the timeline's time in ISO form: "/time", or absolute.
+	TimeURL string
+	// Latency is where players should stay behind live; 0 means DefaultLatency.
+	Latency time.Duration
+	// Base stands before RENDITION/ in the names of segments; "" or ending in "/".
+	Base string
+}
+
+// ErrNoSegments says that a document was asked for before anything was stored.
+var ErrNoSegments = errors.New("no segments")
+
+// DefaultLatency suits 200 ms chunks and one segment of jitter.
+const DefaultLatency = 3 * time.Second
+
+// productionDelay is what the availability of a chunk is promised to lag behind
+// the end of its last frame: compositing, encoding and the store's commit.
+const productionDelay = 100 * time.Millisecond
+
+// numberedUpdate is how many segments a manifest that computes them may serve.
+const numberedUpdate = 4
+
+const (
+	profiles         = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019,http://www.dashif.org/guidelines/low-latency-live-v5"
+	isoTimeScheme    = "urn:mpeg:dash:utc:http-iso:2014"
+	epoch            = "1970-01-01T00:00:00Z"
+	roleScheme       = "urn:mpeg:dash:role:2011"
+	referenceTimeID  = 0 // of the first adaptation set; the others follow
+	mpdTimeFormat    = "2006-01-02T15:04:05.000Z07:00"
+	minPlaybackRate  = 0.96
+	maxPlaybackRate  = 1.04
+	resyncChunk      = 0 // a box boundary, no random access
+	resyncClosedGOP  = 2 // SAP type 1 or 2
+	startWithSAPType = 1
+)
+
+// Marshal writes the manifest. It fails only for a window list without
+// segments, which nothing can be said of.
+func (m *MPD) Marshal() ([]byte, error) {
+	if m.first() == nil {
+		return nil, fmt.Errorf("write MPD: %w", ErrNoSegments)
+	}
+	kind := mpd.DYNAMIC_TYPE
+	if m.Static {
+		kind = mpd.STATIC_TYPE
+	}
+	out := mpd.NewMPD(kind)
+	out.Profiles = profiles
+	grid := m.Windows[0].Rendition.Grid
+	out.MinBufferTime = duration(time.Duration(grid.Rate.At(grid.GOPFrames())))
+	out.MaxSegmentDuration = duration(grid.SegmentDuration() + accessUnitMax)
+	period := mpd.NewPeriod()
+	period.Id = "P0"
+	zero := mpd.Duration(0)
+	period.Start = &zero
+	if m.Static {
+		start, end := m.span()
+		out.MediaPresentationDuration = duration(end.Sub(start))
+	} else {
+		m.describeLive(out)
+	}
+	out.AppendPeriod(period)
+	for _, kind := range []media.Kind{media.Video, media.Audio} {
+		m.appendSets(period, kind)
+	}
+	text, err := out.WriteToString("  ", true)
+	if err != nil {
+		return nil, fmt.Errorf("write MPD: %w", err)
+	}
+	return append([]byte(text), '\n'), nil
+}
+
+// accessUnitMax is how much longer than the grid's an audio segment can be.
+const accessUnitMax = 22 * time.Millisecond
+
+func duration(d time.Duration) *mpd.Duration {
+	rounded := mpd.Duration(d.Round(time.Millisecond))
+	return &rounded
+}
+
+// first is the first stored segment of the first rendition that has one.
+func (m *MPD) first() *Window {
+	for i := range m.Windows {
+		if len(m.Windows[i].Segments) > 0 {
+			return &m.Windows[i]
+		}
+	}
+	return nil
+}
+
+// span is from the earliest start to the latest end of what is stored.
+func (m *MPD) span() (start, end media.Time) {
+	for _, w := range m.Windows {
+		if len(w.Segments) == 0 {
+			continue
+		}
+		from, to := w.Rendition.Time(w.Segments[0].Start()), w.Rendition.Time(w.Segments[len(w.Segments)-1].End())
+		if end == 0 || from < start {
+			start = from
+		}
+		end = max(end, to)
+	}
+	return start, end
+}
+
+// describeLive says what a client needs to find the live edge.
+func (m *MPD) describeLive(out *mpd.MPD) {
+	grid := m.Windows[0].Rendition.Grid
+	latency := m.Latency
+	if latency == 0 {
+		latency = DefaultLatency
+	}
+	out.AvailabilityStartTime = epoch
+	out.PublishTime = mpd.DateTime(m.PublishTime.UTC().Format(mpdTimeFormat))
+	out.MinimumUpdatePeriod = duration(time.Duration(grid.Rate.At(grid.GOPFrames()))) // to hear of the next segment
+	if m.numbered() {
+		out.MinimumUpdatePeriod = duration(numberedUpdate * grid.SegmentDuration())
+	}
+	start, _ := m.span()
+	out.TimeShiftBufferDepth = duration(max(min(m.Depth, m.PublishTime.Sub(start)), 0))
+	out.SuggestedPresentationDelay = duration(latency)
+	milliseconds := uint32(latency.Milliseconds())
+	out.ServiceDescription = []*mpd.ServiceDescriptionType{{
+		Latencies: []*mpd.LatencyType{{
+			ReferenceId: referenceTimeID, Target: mpd.Ptr(milliseconds),
+			Min: mpd.Ptr(milliseconds / 2), Max: mpd.Ptr(milliseconds * 2),
+		}},
+		PlaybackRates: []*mpd.PlaybackRateType{{Min: minPlaybackRate, Max: maxPlaybackRate}},
+	}}
+	out.UTCTimings = []*mpd.DescriptorType{{SchemeIdUri: isoTimeScheme, Value: m.TimeURL}}
+	// The timeline counts as UTC reads, without leap seconds: no correction.
+	out.LeapSecondInformation = &mpd.LeapSecondInformationType{}
+}
+
+// appendSets adds one adaptation set for the video ladder, or one for each
+// audio rendition.
+func (m *MPD) appendSets(period *mpd.Period, kind media.Kind) {
+	var set *mpd.AdaptationSetType
+	for i := range m.Windows {
+		w := &m.Windows[i]
+		r := w.Rendition
+		if r.Track.Kind != kind || len(w.Segments) == 0 {
+			continue
+		}
+		if set == nil || kind == media.Audio {
+			set = m.newSet(uint32(len(period.AdaptationSets)), w)
+			period.AppendAdaptationSet(set)
+		}
+		representation := mpd.NewRepresentation()
+		representation.Id, representation.Bandwidth, representation.Codecs = r.ID, uint32(r.Bandwidth), r.Codec
+		if kind == media.Video {
+			representation.Width, representation.Height, representation.Sar = uint32(r.Width), uint32(r.Height), "1:1"
+			set.MaxWidth, set.MaxHeight = max(set.MaxWidth, uint32(r.Width)), max(set.MaxHeight, uint32(r.Height))
+		}
+		representation.SegmentTemplate = m.template(w)
+		set.AppendRepresentation(representation)
+	}
+}
+
+func (m *MPD) newSet(id uint32, w *Window) *mpd.AdaptationSetType {
+	r := w.Rendition
+	set := mpd.NewAdaptationSet()
+	set.Id = mpd.Ptr(id)
+	set.ContentType = mpd.RFC6838ContentTypeType(r.Track.Kind.String())
+	set.MimeType = r.Track.Kind.String() + "/mp4"
+	set.SegmentAlignment = true
+	set.StartWithSAP = startWithSAPType
+	set.Roles = []*mpd.DescriptorType{{SchemeIdUri: roleScheme, Value: "main"}}
+	if r.Track.Kind == media.Video {
+		set.FrameRate = mpd.FrameRateType(r.Grid.Rate.String())
+	} else {
+		set.Lang = r.Language
+		rate := mpd.UIntVectorType(strconv.Itoa(r.Track.SampleRate))
+		set.AudioSamplingRate = &rate
+		set.AudioChannelConfigurations = []*mpd.DescriptorType{{
+			SchemeIdUri: mpd.AUDIO_CHANNEL_CONFIGURATION_CICP, Value: strconv.Itoa(r.Track.Channels),
+		}}
+	}
+	if m.Static {
+		return set
+	}
+	last := &w.Segments[len(w.Segments)-1]
+	start, _ := r.Span(last.Number)
+	set.ProducerReferenceTimes = []*mpd.ProducerReferenceTimeType{{
+		Id: referenceTimeID + id, Inband: true, Type: "encoder",
+		WallClockTime:    r.Time(start).Add(time.Millisecond / 2).UTC().Format(mpdTimeFormat),
+		PresentationTime: uint64(start),
+		UTCTiming:        &mpd.DescriptorType{SchemeIdUri: isoTimeScheme, Value: m.TimeURL},
+	}}
+	partTicks := r.partTarget() * int64(r.Timescale()) / 1_000_000
+	set.Resyncs = []*mpd.ResyncType{{Type: resyncChunk, DT: mpd.Ptr(uint32(partTicks)), Marker: true}}
+	if r.Track.Kind == media.Video {
+		gop := uint32(r.Grid.GOPFrames() * r.UnitTicks())
+		set.Resyncs = append(set.Resyncs, &mpd.ResyncType{Type: resyncClosedGOP, DT: &gop, Marker: true})
+	}
+	return set
+}
+
+// numbered says that segments are told by @duration alone: nothing has an end,
+// and a segment is a whole number of ticks in every rendition.
+func (m *MPD) numbered() bool {
+	for _, w := range m.Windows {
+		if _, whole := w.Rendition.wholeSegment(); !whole {
+			return false
+		}
+	}
+	return !m.Static
+}
+
+// template names segments by number, with a timeline where @duration is not exact.
+func (m *MPD) template(w *Window) *mpd.SegmentTemplateType {
+	r := w.Rendition
+	t := mpd.NewSegmentTemplate()
+	t.Initialization = m.Base + "$RepresentationID$/" + r.InitName
+	t.Media = m.Base + "$RepresentationID$/$Number$.m4s"
+	t.Timescale = mpd.Ptr(r.Timescale())
+	if !m.Static {
+		part := time.Duration(r.partTarget()) * time.Microsecond
+		offset := r.Grid.SegmentDuration() - part - productionDelay
+		t.AvailabilityTimeOffset = mpd.FloatInf64(float64(offset.Milliseconds()) / 1000)
+		t.AvailabilityTimeComplete = mpd.Ptr(false)
+	}
+	if m.numbered() {
+		ticks, _ := r.wholeSegment()
+		t.Duration = &ticks
+		t.StartNumber = mpd.Ptr(uint32(0))
+		return t
+	}
+	t.StartNumber = mpd.Ptr(uint32(w.Segments[0].Number))
+	if m.Static {
+		start, _ := m.span()
+		t.PresentationTimeOffset = mpd.Ptr(uint64(max(start.Ticks(int64(r.Timescale())), 0)))
+	}
+	t.SegmentTimeline = w.timeline()
+	return t
+}
+
+// wholeSegment is the duration of every segment in units of the timescale,
+// where the grid makes it a whole number.
+func (r *Rendition) wholeSegment() (ticks uint32, ok bool) {
+	units := r.Grid.SegmentFrames * r.Grid.Rate.Den * int64(r.Timescale())
+	return uint32(units / r.Grid.Rate.Num), units%r.Grid.Rate.Num == 0
+}
+
+// timeline lists the real times of each segment (D09). Numbers count on through
+// it, so missing ones stand there with their nominal times, and so does what is
+// left to come of the last.
+func (w *Window) timeline() *mpd.SegmentTimelineType {
+	list := &mpd.SegmentTimelineType{}
+	var expected int64
+	playlist := MediaPlaylist{Rendition: w.Rendition, Segments: w.Segments}
+	for e := range playlist.entries {
+		if e.segment != nil && !e.segment.Complete {
+			start, length := w.Rendition.Span(e.number)
+			e.end = start + length
+		}
+		length := uint64(e.end - e.start)
+		if n := len(list.S); n > 0 && e.start == expected && list.S[n-1].D == length {
+			list.S[n-1].R++
+		} else {
+			s := &mpd.S{D: length}
+			if n == 0 || e.start != expected {
+				s.T = mpd.Ptr(uint64(e.start))
+			}
+			list.S = append(list.S, s)
+		}
+		expected = e.end
+	}
+	return list
+}
+
+// TimeText is the body of the document that http-iso timing reads (D02).
+func TimeText(t media.Time) string { return t.UTC().Format(mpdTimeFormat) }
