@@ -87,7 +87,7 @@ func cFaults(path string, p goPackage, byPath map[string]goPackage) []string {
 		return found
 	}
 	for _, dependency := range p.Deps {
-		if d := byPath[dependency]; !d.Standard && len(d.CgoFiles) > 0 {
+		if d := byPath[dependency]; !d.Standard && len(d.CgoFiles) > 0 && !slices.Contains(optionalC(), dependency) {
 			found = append(found, fmt.Sprintf("%s depends on %s, which is C: it must build with CGO_ENABLED=0", path, dependency))
 		}
 	}

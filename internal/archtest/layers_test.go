@@ -99,10 +99,11 @@ func TestFaults(t *testing.T) {
 			[]string{"record uses cgo: C stands in gpu, mixer/engine and below internal/srt only"}},
 		{"C below a package that builds without", pkg("api", "example.org/c"),
 			[]string{"api depends on example.org/c, which is C: it must build with CGO_ENABLED=0"}},
+		{"C that is optional", pkg("internal/child/sandbox", optionalC()...), nil},
 	}
 	known := []goPackage{{ImportPath: "time", Standard: true}, {ImportPath: other},
 		{ImportPath: ffmpegBinding, CgoFiles: []string{"x.go"}}, {ImportPath: srtBinding, CgoFiles: []string{"x.go"}},
-		{ImportPath: "example.org/c", CgoFiles: []string{"x.go"}}}
+		{ImportPath: "example.org/c", CgoFiles: []string{"x.go"}}, {ImportPath: optionalC()[0], CgoFiles: []string{"x.go"}}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			require.Equal(t, tt.want, faults(append([]goPackage{tt.give}, known...)))

@@ -54,6 +54,9 @@ const srtLayer = "internal/srt"
 // linkingLayers may have C among their dependencies without having any of their own: they link the whole binary.
 func linkingLayers() []string { return []string{"internal/appliance", "cmd", "benchmarks"} }
 
+// optionalC are modules that use C where cgo is on and build without it too. scripts/test.sh has the same list.
+func optionalC() []string { return []string{"kernel.org/pub/linux/libs/security/libcap/psx"} }
+
 // within says whether a package path is that folder or below it.
 func within(path, folder string) bool {
 	return path == folder || strings.HasPrefix(path, folder+"/")
