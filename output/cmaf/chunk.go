@@ -48,6 +48,12 @@ type Segment struct {
 	// Complete says that no part will be added: all parts are there, or the
 	// process that wrote it has ended (a short segment).
 	Complete bool
+	// InitName is the init section that its parts need, where that is another
+	// than the rendition's present one: the channel was set up anew in between, at
+	// the same rate. Where the init section of any rendition of the channel
+	// changes, each of them has Discontinuity set on its first segment after it.
+	InitName      string
+	Discontinuity bool
 }
 
 // Start is the decode time of its first sample, in the rendition's timescale.

@@ -55,6 +55,8 @@ type keyFrame struct {
 	segment        int64
 	start, end     int64 // decode times: it is shown until the next one
 	offset, length int64 // bytes in the segment
+	init           string
+	discontinuity  bool
 }
 
 // frames yields every I-frame of the window's complete segments.
@@ -74,10 +76,11 @@ func (p *IFramePlaylist) frames(yield func(keyFrame) bool) {
 func (p *IFramePlaylist) keyFrame(e entry, gop int) keyFrame {
 	r := p.Rendition
 	first := r.FirstUnit(e.number, gop*partsPerGOP) * r.UnitTicks()
-	frame := keyFrame{segment: e.number, start: first, end: first + r.Grid.GOPFrames()*r.UnitTicks()}
+	frame := keyFrame{init: e.init, segment: e.number, start: first, end: first + r.Grid.GOPFrames()*r.UnitTicks()}
 	if e.segment == nil || len(e.segment.Parts) <= gop*partsPerGOP {
 		return frame
 	}
+	frame.discontinuity = gop == 0 && e.segment.Discontinuity
 	for part := range gop * partsPerGOP {
 		frame.offset += int64(e.segment.Parts[part].Bytes)
 	}
@@ -127,10 +130,14 @@ func (p *IFramePlaylist) appendIFrameHeader(dst []byte, skip int) []byte {
 }
 
 func (p *IFramePlaylist) appendFrame(dst []byte, frame, previous keyFrame, index int) []byte {
-	if index == 0 {
-		dst = p.appendMap(dst)
+	broken := index > 0 && (frame.init != previous.init || frame.discontinuity)
+	if broken {
+		dst = append(dst, "#EXT-X-DISCONTINUITY\n"...)
 	}
-	if index == 0 || frame.start != previous.end || previous.length == 0 && frame.length > 0 {
+	if frame.init != previous.init {
+		dst = p.appendMap(dst, frame.init)
+	}
+	if index == 0 || broken || frame.start != previous.end || previous.length == 0 && frame.length > 0 {
 		dst = p.appendDateTime(dst, frame.start)
 	}
 	if frame.length == 0 {

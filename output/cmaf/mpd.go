@@ -17,6 +17,17 @@ type Window struct {
 	Segments  []Segment // as in MediaPlaylist.Segments
 }
 
+// present is the window from where on the rendition's present init section
+// holds: a period has one.
+func (w Window) present() Window {
+	for i := len(w.Segments) - 1; i >= 0; i-- {
+		if name := w.Segments[i].InitName; name != "" && name != w.Rendition.InitName {
+			return Window{w.Rendition, w.Segments[i+1:]}
+		}
+	}
+	return w
+}
+
 // MPD is everything that a DASH manifest of a channel says. Segment k has the
 // number k and the decode time k*D, both since availabilityStartTime, the Unix
 // epoch: what a client computes from its clock is a segment's name (C11).
@@ -63,12 +74,23 @@ const (
 	startWithSAPType = 1
 )
 
-// Marshal writes the manifest. It fails only for a window list without
-// segments, which nothing can be said of.
+// Marshal writes the manifest. It fails only where no window has a segment, of
+// which nothing can be said.
 func (m *MPD) Marshal() ([]byte, error) {
-	if m.first() == nil {
+	present := *m
+	present.Windows = nil
+	for _, w := range m.Windows {
+		if w = w.present(); len(w.Segments) > 0 {
+			present.Windows = append(present.Windows, w)
+		}
+	}
+	if len(present.Windows) == 0 {
 		return nil, fmt.Errorf("write MPD: %w", ErrNoSegments)
 	}
+	return present.marshal()
+}
+
+func (m *MPD) marshal() ([]byte, error) {
 	kind := mpd.DYNAMIC_TYPE
 	if m.Static {
 		kind = mpd.STATIC_TYPE
@@ -107,22 +129,9 @@ func duration(d time.Duration) *mpd.Duration {
 	return &rounded
 }
 
-// first is the first stored segment of the first rendition that has one.
-func (m *MPD) first() *Window {
-	for i := range m.Windows {
-		if len(m.Windows[i].Segments) > 0 {
-			return &m.Windows[i]
-		}
-	}
-	return nil
-}
-
 // span is from the earliest start to the latest end of what is stored.
 func (m *MPD) span() (start, end media.Time) {
 	for _, w := range m.Windows {
-		if len(w.Segments) == 0 {
-			continue
-		}
 		from, to := w.Rendition.Time(w.Segments[0].Start()), w.Rendition.Time(w.Segments[len(w.Segments)-1].End())
 		if end == 0 || from < start {
 			start = from
@@ -168,7 +177,7 @@ func (m *MPD) appendSets(period *mpd.Period, kind media.Kind) {
 	for i := range m.Windows {
 		w := &m.Windows[i]
 		r := w.Rendition
-		if r.Track.Kind != kind || len(w.Segments) == 0 {
+		if r.Track.Kind != kind {
 			continue
 		}
 		if set == nil || kind == media.Audio {

@@ -159,6 +159,22 @@ func TestManifestOfNothing(t *testing.T) {
 	require.ErrorIs(t, err, ErrNoSegments)
 }
 
+// A period has one init section: what came before it is left out.
+func TestManifestBeginsWithPresentInit(t *testing.T) {
+	g := gridOf(t, "30000/1001")
+	m, _ := liveMPD(t, g, g.SegmentAt(noon))
+	for i := range m.Windows {
+		m.Windows[i].Segments[1].InitName = "init-0123456789ab.mp4"
+	}
+	template := parseMPD(t, m).Periods[0].AdaptationSets[0].Representations[0].SegmentTemplate
+	require.EqualValues(t, m.Windows[0].Segments[2].Number, *template.StartNumber)
+	for i := range m.Windows {
+		m.Windows[i].Segments[3].InitName = "init-0123456789ab.mp4"
+	}
+	_, err := m.Marshal()
+	require.ErrorIs(t, err, ErrNoSegments)
+}
+
 // A client never asks for what was before the channel.
 func TestDepthEndsAtFirstSegment(t *testing.T) {
 	g := gridOf(t, "30")

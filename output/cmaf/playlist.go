@@ -33,7 +33,8 @@ type MediaPlaylist struct {
 	// Base stands before the names of segments and of the init section; "" when
 	// they lie beside the playlist, else ending in "/".
 	Base string
-	// DiscontinuitySequence is always written (A14).
+	// DiscontinuitySequence is always written (A14): how many
+	// discontinuities lie before Segments[0].
 	DiscontinuitySequence int64
 }
 

@@ -68,6 +68,10 @@ func TestPlaylistsAreGolden(t *testing.T) {
 	crashed := described(video, k, 4, 3)
 	crashed[1].Parts = crashed[1].Parts[:5] // the server ended here,
 	crashed = append(crashed[:2], Segment{Number: k + 4, Complete: true, Parts: described(video, k+4, 1, 0)[0].Parts})
+	renewed := described(video, k, 4, 3)
+	renewed[0].InitName, renewed[1].InitName = "init-0123456789ab.mp4", "init-0123456789ab.mp4"
+	elsewhere := described(audio, k, 3, 3)
+	elsewhere[2].Discontinuity = true
 	ended := livePlaylist(video, renditions, described(video, k, 2, 0))
 	ended.Ended = true
 	tests := []struct {
@@ -81,6 +85,8 @@ func TestPlaylistsAreGolden(t *testing.T) {
 		{"live-delta.m3u8", livePlaylist(video, renditions, described(video, k, 10, 3)), true},
 		{"live-short-delta.m3u8", livePlaylist(video, renditions, described(video, k, 2, 3)), true},
 		{"live-gap.m3u8", livePlaylist(video, renditions, crashed), false},
+		{"live-new-init.m3u8", livePlaylist(video, renditions, renewed), false},
+		{"live-new-init-elsewhere.m3u8", livePlaylist(audio, renditions, elsewhere), false},
 		{"ended.m3u8", ended, false},
 		{"vod.m3u8", &MediaPlaylist{Rendition: video, Type: VOD, Ended: true, Base: "/live/main/v90/",
 			Segments: described(video, k, 3, 0)}, false},

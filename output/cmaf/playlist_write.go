@@ -61,16 +61,21 @@ type entry struct {
 	number     int64
 	start, end int64    // decode times
 	segment    *Segment // nil for a gap
+	init       string   // name of the init section; a gap has its predecessor's
 }
 
 // entries yields every number of the window in order.
 func (p *MediaPlaylist) entries(yield func(entry) bool) {
+	var init string
 	gap := func(k int64) entry {
 		start, duration := p.Rendition.Span(k)
-		return entry{number: k, start: start, end: start + duration}
+		return entry{number: k, start: start, end: start + duration, init: init}
 	}
 	for i := range p.Segments {
 		s := &p.Segments[i]
+		if i == 0 {
+			init = p.initName(s)
+		}
 		if i > 0 {
 			for k := p.Segments[i-1].Number + 1; k < s.Number; k++ {
 				if !yield(gap(k)) {
@@ -78,14 +83,22 @@ func (p *MediaPlaylist) entries(yield func(entry) bool) {
 				}
 			}
 		}
-		e := entry{number: s.Number, start: s.Start(), end: s.End(), segment: s}
-		if len(s.Parts) == 0 {
-			e = gap(s.Number)
+		e := gap(s.Number)
+		if len(s.Parts) > 0 {
+			init = p.initName(s)
+			e = entry{number: s.Number, start: s.Start(), end: s.End(), segment: s, init: init}
 		}
 		if !yield(e) {
 			return
 		}
 	}
+}
+
+func (p *MediaPlaylist) initName(s *Segment) string {
+	if s.InitName != "" {
+		return s.InitName
+	}
+	return p.Rendition.InitName
 }
 
 func (p *MediaPlaylist) appendFrom(dst []byte, skip int) []byte {
@@ -155,10 +168,14 @@ func (p *MediaPlaylist) appendEntry(dst []byte, e, previous entry, index int, pa
 	if !complete && !p.LowLatency {
 		return dst
 	}
-	if index == 0 {
-		dst = p.appendMap(dst)
+	broken := index > 0 && (e.init != previous.init || e.segment != nil && e.segment.Discontinuity)
+	if broken {
+		dst = append(dst, "#EXT-X-DISCONTINUITY\n"...)
 	}
-	if index == 0 || e.start != previous.end || previous.segment == nil && e.segment != nil {
+	if e.init != previous.init {
+		dst = p.appendMap(dst, e.init)
+	}
+	if index == 0 || broken || e.start != previous.end || previous.segment == nil && e.segment != nil {
 		dst = p.appendDateTime(dst, e.start)
 	}
 	if p.LowLatency && e.segment != nil && (!complete || e.end > partsFrom) {
@@ -176,9 +193,9 @@ func (p *MediaPlaylist) appendEntry(dst []byte, e, previous entry, index int, pa
 	return p.appendSegmentName(dst, e.number)
 }
 
-func (p *MediaPlaylist) appendMap(dst []byte) []byte {
+func (p *MediaPlaylist) appendMap(dst []byte, init string) []byte {
 	dst = append(dst, "#EXT-X-MAP:URI=\""...)
-	dst = append(append(dst, p.Base...), p.Rendition.InitName...)
+	dst = append(append(dst, p.Base...), init...)
 	return append(dst, "\"\n"...)
 }
 
