@@ -2,6 +2,8 @@ package gpu
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"millrace/internal/media"
 )
@@ -92,4 +94,17 @@ type AccessUnit struct {
 	Data  []byte // slice NAL units behind 4-byte lengths, owned by the receiver
 	Key   bool   // an IDR
 	Frame int64
+}
+
+// Open gives the device of that name: "cpu", or "auto" for the best there is.
+func Open(name string) (Device, error) {
+	switch {
+	case name == "cpu":
+		return newCPU(""), nil
+	case name == "auto" || name == "":
+		return newCPU("no CUDA device"), nil
+	case name == "cuda" || strings.HasPrefix(name, "cuda:"):
+		return nil, fmt.Errorf("open device %q: %w: this version does not drive CUDA devices yet", name, ErrNoDevice)
+	}
+	return nil, fmt.Errorf("open device %q: %w", name, ErrNoDevice)
 }

@@ -57,8 +57,8 @@
 #ifndef MILLRACE_PIXEL_H
 #define MILLRACE_PIXEL_H
 
-#ifdef __CUDACC__
-#define PX_FUNCTION static __device__ inline
+#if defined(__CUDACC__) || defined(__CUDA__) // nvcc, clang without toolkit headers
+#define PX_FUNCTION static __attribute__((device)) inline
 typedef unsigned char px_byte;
 typedef int px_int;
 typedef long long px_long;

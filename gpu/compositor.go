@@ -1,0 +1,268 @@
+package gpu
+
+/*
+#cgo CFLAGS: -O3
+#cgo LDFLAGS: -lyuv
+#include <stdlib.h>
+#include "compose.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"image"
+	"slices"
+	"unsafe"
+
+	"millrace/gpu/kernels"
+)
+
+// check refuses sizes that the pixel contract does not cover.
+func (c CompositorConfig) check() error {
+	for _, size := range append([]Size{c.Canvas}, c.Rungs...) {
+		if err := size.check(); err != nil {
+			return fmt.Errorf("make compositor: %w", err)
+		}
+		if size.Width%2 != 0 || size.Height%2 != 0 {
+			return fmt.Errorf("make compositor: %v is not of even sides", size)
+		}
+	}
+	return nil
+}
+
+// resolveAll gives the layers that show something.
+func resolveAll(layers []Layer, canvas Size) ([]kernels.Layer, error) {
+	resolved := make([]kernels.Layer, 0, len(layers))
+	for i := range layers {
+		layer, ok := layers[i].resolve(canvas)
+		if !ok {
+			continue
+		}
+		if err := (Size{layer.Dst.W, layer.Dst.H}).check(); err != nil {
+			return nil, fmt.Errorf("compose layer %d: %w", i, err)
+		}
+		resolved = append(resolved, layer)
+	}
+	return resolved, nil
+}
+
+// cpuCompositor scales every source straight into its place with libyuv.
+type cpuCompositor struct {
+	config CompositorConfig
+	pool   *Pool
+	masks  maskCache
+
+	// The work list of one call, in C memory; it grows to the largest scene.
+	ops      []C.mr_op
+	used     int
+	scratch  []*Frame // released at the end of the call
+	previous previous
+}
+
+// previous is what the last call drew and from what. Its frames are retained,
+// so equal plane pointers are equal pictures.
+type previous struct {
+	layers      []kernels.Layer
+	frames      []*Frame
+	background  Color
+	composition Composition
+}
+
+func newCPUCompositor(pool *Pool, config CompositorConfig) (Compositor, error) {
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	config.Rungs = slices.Clone(config.Rungs)
+	return &cpuCompositor{config: config, pool: pool}, nil
+}
+
+func (c *cpuCompositor) Compose(layers []Layer, background Color) (Composition, error) {
+	resolved, err := resolveAll(layers, c.config.Canvas)
+	if err != nil {
+		return Composition{}, err
+	}
+	if c.previous.shows(resolved, background) {
+		return c.previous.composition.retain(), nil
+	}
+	composition, err := c.frames()
+	if err != nil {
+		return Composition{}, err
+	}
+	if err := c.draw(composition.Canvas, resolved, background); err != nil {
+		c.reset()
+		composition.Release()
+		return Composition{}, err
+	}
+	for _, rung := range composition.Rungs {
+		if rung != composition.Canvas {
+			op := c.op(C.MR_SCALE)
+			op.src, op.dst = view(composition.Canvas.picture(), nil), view(rung.picture(), nil)
+		}
+	}
+	c.run()
+	c.previous.set(layers, resolved, background, composition)
+	return composition, nil
+}
+
+// frames gives a canvas and its rungs, unwritten.
+func (c *cpuCompositor) frames() (Composition, error) {
+	canvas, err := c.pool.Get(c.config.Canvas)
+	if err != nil {
+		return Composition{}, fmt.Errorf("compose: %w", err)
+	}
+	composition := Composition{Canvas: canvas, Rungs: make([]*Frame, 0, len(c.config.Rungs))}
+	for _, size := range c.config.Rungs {
+		rung := canvas
+		if size == c.config.Canvas {
+			canvas.Retain()
+		} else if rung, err = c.pool.Get(size); err != nil {
+			composition.Release()
+			return Composition{}, fmt.Errorf("compose rung %v: %w", size, err)
+		}
+		composition.Rungs = append(composition.Rungs, rung)
+	}
+	return composition, nil
+}
+
+// draw lists the operations for the canvas.
+func (c *cpuCompositor) draw(canvas *Frame, layers []kernels.Layer, background Color) error {
+	bounds := image.Rectangle{Max: image.Pt(canvas.Size.Width, canvas.Size.Height)}
+	var covers []image.Rectangle
+	for _, layer := range layers {
+		if solid(layer) {
+			covers = append(covers, rectangle(layer.Dst))
+		}
+	}
+	for _, part := range uncovered(bounds, covers) {
+		op := c.op(C.MR_FILL)
+		op.dst = view(canvas.picture(), &part)
+		op.color = [3]C.uint8_t{C.uint8_t(background.Y), C.uint8_t(background.Cb), C.uint8_t(background.Cr)}
+	}
+	for i, layer := range layers {
+		if hidden(layer, layers[i+1:], bounds) {
+			continue
+		}
+		if err := c.drawLayer(canvas, layer, bounds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drawLayer scales a plain layer straight into the canvas; any other one goes
+// through a scratch picture.
+func (c *cpuCompositor) drawLayer(canvas *Frame, layer kernels.Layer, bounds image.Rectangle) error {
+	dst, src := rectangle(layer.Dst), rectangle(layer.Src)
+	if solid(layer) && dst.In(bounds) {
+		op := c.op(C.MR_SCALE)
+		op.src, op.dst = view(layer.Picture, &src), view(canvas.picture(), &dst)
+		return nil
+	}
+	scratch, err := c.pool.Get(Size{layer.Dst.W, layer.Dst.H})
+	if err != nil {
+		return fmt.Errorf("compose: %w", err)
+	}
+	c.scratch = append(c.scratch, scratch)
+	op := c.op(C.MR_SCALE)
+	op.src, op.dst = view(layer.Picture, &src), view(scratch.picture(), nil)
+
+	visible := dst.Intersect(bounds)
+	within := visible.Sub(dst.Min)
+	op = c.op(C.MR_MIX)
+	op.src, op.dst = view(scratch.picture(), &within), view(canvas.picture(), &visible)
+	op.opacity = C.int(layer.Opacity)
+	if layer.Radius > 0 || layer.Border > 0 {
+		shape := c.masks.get(maskKey{layer.Dst.W, layer.Dst.H, layer.Radius, 0})
+		op.shape = shape.at(within.Min)
+		op.mask_stride = [2]C.int{C.int(layer.Dst.W), C.int(layer.Dst.W / 2)}
+	}
+	if layer.Border > 0 {
+		inner := c.masks.get(maskKey{layer.Dst.W, layer.Dst.H, layer.Radius, layer.Border})
+		op.inner = inner.at(within.Min)
+		for p, value := range layer.BorderColor {
+			op.color[p] = C.uint8_t(value)
+		}
+	}
+	return nil
+}
+
+// op appends a zeroed operation to the work list.
+func (c *cpuCompositor) op(kind C.int) *C.mr_op {
+	if c.used == len(c.ops) {
+		n := max(16, 2*len(c.ops))
+		block := C.calloc(C.size_t(n), C.size_t(unsafe.Sizeof(C.mr_op{})))
+		if block == nil {
+			panic("gpu: out of memory for a work list")
+		}
+		grown := unsafe.Slice((*C.mr_op)(block), n)
+		copy(grown, c.ops)
+		c.free()
+		c.ops = grown
+	}
+	op := &c.ops[c.used]
+	*op = C.mr_op{kind: kind}
+	c.used++
+	return op
+}
+
+// run does the work list.
+func (c *cpuCompositor) run() {
+	if c.used > 0 {
+		C.mr_run(&c.ops[0], C.int(c.used))
+	}
+	c.reset()
+}
+
+// reset empties the work list and returns what it used.
+func (c *cpuCompositor) reset() {
+	c.used = 0
+	c.masks.trim()
+	for _, scratch := range c.scratch {
+		scratch.Release()
+	}
+	c.scratch = c.scratch[:0]
+}
+
+func (c *cpuCompositor) free() {
+	if c.ops != nil {
+		C.free(unsafe.Pointer(&c.ops[0]))
+	}
+	c.ops = nil
+}
+
+func (c *cpuCompositor) Close() {
+	c.previous.release()
+	c.masks.close()
+	c.free()
+}
+
+// solid layers replace every pixel of their rectangle.
+func solid(layer kernels.Layer) bool {
+	return layer.Opacity == 255 && layer.Radius == 0 && layer.Border == 0
+}
+
+// hidden reports whether one of the layers above covers all that shows.
+func hidden(layer kernels.Layer, above []kernels.Layer, bounds image.Rectangle) bool {
+	visible := rectangle(layer.Dst).Intersect(bounds)
+	return slices.ContainsFunc(above, func(upper kernels.Layer) bool {
+		return solid(upper) && visible.In(rectangle(upper.Dst))
+	})
+}
+
+func rectangle(r kernels.Rect) image.Rectangle { return image.Rect(r.X, r.Y, r.X+r.W, r.Y+r.H) }
+
+// view is a part of a picture, all of it when part is nil.
+func view(picture kernels.Picture, part *image.Rectangle) C.mr_view {
+	all := image.Rect(0, 0, picture.Width, picture.Height)
+	if part == nil {
+		part = &all
+	}
+	v := C.mr_view{width: C.int(part.Dx()), height: C.int(part.Dy())}
+	for p := range picture.Plane {
+		chroma := min(p, 1)
+		offset := (part.Min.Y>>chroma)*picture.Stride[p] + part.Min.X>>chroma
+		v.plane[p] = (*C.uint8_t)(unsafe.Add(picture.Plane[p], offset))
+		v.stride[p] = C.int(picture.Stride[p])
+	}
+	return v
+}
