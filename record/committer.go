@@ -1,0 +1,394 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// committer gathers what is appended into group commits, hands them to the
+// writer, and lists them: when they are durable, or when the disk is slow.
+type committer struct {
+	store    *Store
+	queue    *queue
+	outcomes chan *outcome
+	layout   *Layout
+	born     int64
+	version  uint64
+	newest   int64 // highest segment listed by this run
+	state    State
+
+	gathered []*item // not handed to the writer yet
+	reached  []int64 // part that each rendition of the layout has reached, counted since the epoch
+	batches  []*batch
+	queued   int64   // bytes of batches
+	gaps     []*held // dropped segments of which the disk does not know yet
+}
+
+// batch is one group commit.
+type batch struct {
+	items  []*item // to be written
+	all    []*item // to be listed
+	bytes  int64
+	handed time.Time
+	listed bool
+}
+
+// maxGaps bounds how many lost segments are remembered for a disk that is away:
+// a missing segment is a gap in any case.
+const maxGaps = 4096
+
+func (c *committer) run(ctx context.Context) {
+	gather, overdue := stopped(), stopped()
+	defer gather.Stop()
+	defer overdue.Stop()
+	done := ctx.Done()
+	for done != nil || len(c.batches) > 0 {
+		select {
+		case <-c.store.signal:
+			c.collect()
+			if c.ready() {
+				c.commit()
+			} else if len(c.gathered) > 0 && !gather.armed {
+				gather.arm(gatherTime)
+			}
+		case <-gather.C:
+			gather.armed = false
+			c.commit()
+		case <-overdue.C:
+			overdue.armed = false
+			c.overdue()
+		case o := <-c.outcomes:
+			c.settle(o)
+		case <-done:
+			c.collect()
+			c.commit()
+			done = nil
+		}
+		if at, waiting := c.deadline(); waiting && !overdue.armed {
+			overdue.arm(time.Until(at))
+		}
+	}
+	c.queue.close()
+	for o := range c.outcomes {
+		c.settle(o)
+	}
+}
+
+// alarm is a timer that knows whether it is set.
+type alarm struct {
+	*time.Timer
+	armed bool
+}
+
+func stopped() *alarm {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return &alarm{Timer: t}
+}
+
+func (a *alarm) arm(d time.Duration) { a.Reset(d); a.armed = true }
+
+// collect takes over what was appended.
+func (c *committer) collect() {
+	items, damaged := c.store.take()
+	for _, b := range damaged {
+		for _, s := range c.store.series {
+			if s.condemn(b) {
+				c.store.log.Warn("stored segment does not read back as written", "rendition", s.id)
+			}
+		}
+	}
+	for _, i := range items {
+		switch {
+		case i.chunk == nil:
+			c.commit()
+			c.enter(i.layout)
+		case i.rendition < 0:
+			c.state.Refused++
+		default:
+			c.gathered = append(c.gathered, i)
+			parts := int64(i.layout.Grid.Parts())
+			c.reached[i.rendition] = i.chunk.Segment*parts + int64(i.chunk.Part)
+		}
+	}
+	if len(damaged) > 0 {
+		c.publish()
+	}
+}
+
+// enter brings a layout into force.
+func (c *committer) enter(l *Layout) {
+	c.layout = l
+	c.reached = make([]int64, len(l.Renditions))
+	for _, r := range l.Renditions {
+		s := c.store.series[r.ID]
+		if s == nil {
+			s = &series{id: r.ID}
+			c.store.series[r.ID] = s
+		}
+	}
+	c.publish()
+}
+
+// ready says that what is gathered makes a group: of every kind of which
+// something is there, all renditions have reached the same part.
+func (c *committer) ready() bool {
+	for _, i := range c.gathered {
+		kind := i.layout.Renditions[i.rendition].Track.Kind
+		for n, r := range c.layout.Renditions {
+			if r.Track.Kind == kind && c.reached[n] != c.reached[i.rendition] {
+				return false
+			}
+		}
+	}
+	return len(c.gathered) > 0
+}
+
+// commit hands what is gathered to the writer as one group.
+func (c *committer) commit() {
+	if len(c.gathered) == 0 {
+		return
+	}
+	b := &batch{all: c.gathered, handed: time.Now()}
+	c.gathered = nil
+	c.admit(b)
+	c.queued += b.bytes
+	c.batches = append(c.batches, b)
+	c.queue.push(b)
+	if c.state.Degraded {
+		c.list(b)
+		c.publish()
+	}
+}
+
+// admit says what of a group is written: not the segments that were given up,
+// and none more once the queue is full.
+func (c *committer) admit(b *batch) {
+	gaps := c.gaps
+	c.gaps = nil
+	for _, h := range gaps {
+		b.items = append(b.items, &item{layout: h.layout, rendition: h.rendition, gap: h})
+	}
+	full := c.queued >= c.store.config.QueueBytes
+	for _, i := range b.all {
+		i.held = c.store.series[i.layout.Renditions[i.rendition].ID].admit(i, c.store.report)
+		if i.held == nil {
+			c.state.Refused++
+			continue
+		}
+		if full {
+			c.giveUp(i.held)
+		}
+		if i.held.dropped {
+			continue
+		}
+		b.items = append(b.items, i)
+		b.bytes += recordSize + int64(len(i.chunk.Data))
+	}
+}
+
+// giveUp leaves a segment in memory only.
+func (c *committer) giveUp(h *held) {
+	if h.dropped {
+		return
+	}
+	h.dropped = true
+	c.state.Dropped++
+	c.remember(h)
+}
+
+// remember keeps a dropped segment for the next group, to be marked on disk.
+func (c *committer) remember(h *held) {
+	if len(c.gaps) < maxGaps {
+		c.gaps = append(c.gaps, h)
+	}
+}
+
+// list makes a group visible to the next publish.
+func (c *committer) list(b *batch) {
+	if b.listed {
+		return
+	}
+	b.listed = true
+	for _, i := range b.all {
+		if i.held == nil {
+			continue
+		}
+		if c.born < 0 {
+			c.born = i.chunk.Segment
+		}
+		c.newest = max(c.newest, i.chunk.Segment)
+		i.held.series.add(i)
+	}
+}
+
+// deadline is when the oldest group that is not listed must be.
+func (c *committer) deadline() (time.Time, bool) {
+	for _, b := range c.batches {
+		if !b.listed {
+			return b.handed.Add(commitDeadline), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// overdue lists from memory what the disk has not taken in time.
+func (c *committer) overdue() {
+	at, waiting := c.deadline()
+	if !waiting || time.Until(at) > 0 {
+		return
+	}
+	for _, b := range c.batches {
+		c.list(b)
+	}
+	c.degrade("")
+	c.publish()
+}
+
+// settle takes the writer's word for the oldest groups.
+func (c *committer) settle(o *outcome) {
+	for _, b := range o.batches {
+		for _, i := range b.items {
+			switch {
+			case i.gap != nil:
+				if i.written.block == nil {
+					c.remember(i.gap)
+				}
+			case i.written.block != nil:
+				i.held.written(i.written)
+			default:
+				c.giveUp(i.held)
+			}
+		}
+		c.list(b)
+		c.queued -= b.bytes
+	}
+	c.batches = c.batches[len(o.batches):]
+	if o.floor > 0 {
+		for _, s := range c.store.series {
+			s.expire(o.floor)
+		}
+	}
+	c.state.DiskBytes, c.state.LastCommit = o.bytes, o.took
+	if o.tried {
+		c.state.Commits++
+	}
+	switch {
+	case errors.Is(o.err, errWaiting):
+	case o.err != nil:
+		c.degrade(o.err.Error())
+	case o.tried && len(c.batches) == 0:
+		c.restore()
+	}
+	c.publish()
+}
+
+func (c *committer) degrade(fault string) {
+	was := c.state
+	if fault != "" {
+		c.state.Fault = fault
+	}
+	if !c.state.Degraded {
+		c.state.Degraded, c.state.Since = true, time.Now()
+		c.store.log.Warn("store is degraded: listing from memory", "err", fault)
+	}
+	c.changed(was)
+}
+
+func (c *committer) restore() {
+	was := c.state
+	if c.state.Degraded {
+		c.store.log.Info("store has caught up", "after", time.Since(c.state.Since))
+	}
+	c.state.Degraded, c.state.Since, c.state.Fault = false, time.Time{}, ""
+	c.changed(was)
+}
+
+func (c *committer) changed(was State) {
+	if c.store.config.OnState != nil && (was.Degraded != c.state.Degraded || was.Fault != c.state.Fault) {
+		c.state.QueuedBytes = c.queued
+		c.store.config.OnState(c.state)
+	}
+}
+
+// publish makes one new Edge of everything that has changed.
+func (c *committer) publish() {
+	c.version++
+	edge := &Edge{Layout: c.layout, Version: c.version, Born: c.born, changed: make(chan struct{})}
+	edge.Changed = edge.changed
+	superseded := make([]chan struct{}, 0, len(c.store.series)+1)
+	for _, s := range c.store.ordered(c.layout) {
+		s.evict(keepSegments, keepLost)
+		s.expire(c.horizon())
+		if old := s.publish(); old != nil {
+			superseded = append(superseded, old)
+		}
+		edge.listings = append(edge.listings, s.listing)
+	}
+	if old := c.store.edge.Swap(edge); old != nil {
+		superseded = append(superseded, old.changed)
+	}
+	c.state.QueuedBytes = c.queued
+	state := c.state
+	c.store.state.Store(&state)
+	for _, ch := range superseded {
+		close(ch)
+	}
+}
+
+// horizon is the segment below which nothing is listed, whatever became of the
+// blocks: a disk that is away does not make the listing grow.
+func (c *committer) horizon() int64 {
+	if c.store.config.Window <= 0 || c.layout == nil {
+		return 0
+	}
+	window := int64(c.store.config.Window / c.layout.Grid.SegmentDuration())
+	return c.newest - window - 2*blockSegments
+}
+
+// queue hands groups to the writer. It is bounded by what the committer admits.
+type queue struct {
+	mu      sync.Mutex
+	batches []*batch
+	closed  bool
+	signal  chan struct{}
+}
+
+func newQueue() *queue { return &queue{signal: make(chan struct{}, 1)} }
+
+func (q *queue) push(b *batch) {
+	q.mu.Lock()
+	q.batches = append(q.batches, b)
+	q.mu.Unlock()
+	q.notify()
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.notify()
+}
+
+func (q *queue) notify() {
+	select {
+	case q.signal <- struct{}{}:
+	default:
+	}
+}
+
+// pop waits for groups and takes all of them; none are left when it gives none.
+func (q *queue) pop() []*batch {
+	for {
+		q.mu.Lock()
+		batches, closed := q.batches, q.closed
+		q.batches = nil
+		q.mu.Unlock()
+		if len(batches) > 0 || closed {
+			return batches
+		}
+		<-q.signal
+	}
+}

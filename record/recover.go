@@ -1,0 +1,202 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"millrace/output/cmaf"
+)
+
+// recovered is what a folder held when the store was opened.
+type recovered struct {
+	blocks []*block // oldest first
+	series map[string]*series
+	layout *Layout // newest
+	born   int64   // negative when nothing was ever stored
+}
+
+func (r *recovered) bytes() (sum int64) {
+	for _, b := range r.blocks {
+		sum += b.size
+	}
+	return sum
+}
+
+// recoverBlocks reads the index of every block; a block that was not sealed is
+// scanned, cut after its last good record, and sealed. A block that cannot be
+// read is left alone and costs what it holds.
+func recoverBlocks(v volume, h *handles, log *slog.Logger) (*recovered, error) {
+	names, err := v.Names()
+	if err != nil {
+		return nil, fmt.Errorf("list blocks: %w", err)
+	}
+	slices.Sort(names)
+	r := &recovered{series: map[string]*series{}, born: -1}
+	layouts := map[string]*Layout{}
+	for _, name := range names {
+		first, _, ok := parseBlockName(name)
+		if !ok {
+			continue
+		}
+		l, err := recoverBlock(v, name)
+		switch {
+		case errors.Is(err, errNoBlock):
+			log.Warn("block holds nothing and is removed", "block", name)
+			if err := v.Remove(name); err != nil {
+				log.Warn("block stays", "block", name, "err", err)
+			}
+			continue
+		case l == nil:
+			log.Warn("block cannot be read", "block", name, "err", err)
+			continue
+		case err != nil:
+			log.Warn("block stays as it is", "block", name, "err", err)
+		}
+		b := &block{name: name, first: first, size: l.size, handles: h}
+		r.blocks = append(r.blocks, b)
+		if l.header.Born >= 0 && (r.born < 0 || l.header.Born < r.born) {
+			r.born = l.header.Born
+		}
+		r.merge(b, l.index, layouts)
+	}
+	for _, s := range r.series {
+		s.trim(r.blocks[0].first)
+		if len(s.segments) > 0 && (r.born < 0 || s.segments[0].Number < r.born) {
+			r.born = s.segments[0].Number
+		}
+	}
+	return r, nil
+}
+
+// recoverBlock loads a block and repairs it. With an error it gives what could
+// be read all the same, if anything could.
+func recoverBlock(v volume, name string) (*loaded, error) {
+	f, err := v.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open block: %w", err)
+	}
+	l, err := loadBlock(f)
+	if err == nil && !l.index.chunks() {
+		l, err = nil, errNoBlock
+	}
+	if err == nil && !l.sealed {
+		if err = l.repair(f); err != nil {
+			err = fmt.Errorf("repair block: %w", err)
+		}
+	}
+	return l, errors.Join(err, f.Close())
+}
+
+// repair cuts a scanned block after its last good record and seals it.
+func (l *loaded) repair(f blockFile) error {
+	if err := f.Truncate(l.end); err != nil {
+		return err
+	}
+	l.size = l.end
+	size, err := seal(f, l.header.ID, l.index, l.end)
+	if err != nil {
+		return err
+	}
+	l.size = size
+	return nil
+}
+
+// merge lists what a block holds after what older blocks hold.
+func (r *recovered) merge(b *block, x *blockIndex, layouts map[string]*Layout) {
+	for i := range x.layouts {
+		l := x.layouts[i].layout
+		key := layoutKey(l)
+		if known := layouts[key]; known != nil {
+			x.layouts[i].layout = known
+		} else {
+			layouts[key] = l
+		}
+		r.layout = x.layouts[i].layout
+	}
+	for i := range x.entries {
+		e := &x.entries[i]
+		l := x.layouts[e.layout].layout
+		if int(e.rendition) >= len(l.Renditions) || !l.covers(e.segment, l.Renditions[e.rendition], e.start) {
+			continue
+		}
+		rendition := l.Renditions[e.rendition]
+		s := r.series[rendition.ID]
+		if s == nil {
+			s = &series{id: rendition.ID}
+			r.series[rendition.ID] = s
+		}
+		s.restore(b, e, rendition)
+	}
+}
+
+// layoutKey makes equal layouts one in memory.
+func layoutKey(l *Layout) string {
+	var key strings.Builder
+	fmt.Fprintf(&key, "%v", l.Grid)
+	for _, r := range l.Renditions {
+		fmt.Fprintf(&key, "|%q %q %q %d %d %q %q", r.ID, r.InitName, r.Init, r.Bandwidth, r.AverageBandwidth, r.Language, r.Name)
+	}
+	return key.String()
+}
+
+// restore lists a run of parts that follows what is listed: the next parts of
+// the newest segment, or the first of a later one.
+func (s *series) restore(b *block, e *indexEntry, r *cmaf.Rendition) {
+	var newest *Segment
+	if n := len(s.segments); n > 0 {
+		newest = s.segments[n-1]
+	}
+	if newest == nil || newest.Number < e.segment {
+		if e.from != 0 || len(e.parts) == 0 && !e.gap {
+			return
+		}
+		s.fill(e.segment, r)
+		newest = &Segment{Segment: cmaf.Segment{Number: e.segment, Complete: true}, Rendition: r, body: &body{}}
+		s.segments = append(s.segments, newest)
+	}
+	switch {
+	case e.gap:
+		s.lose(e.segment)
+	case newest.Number == e.segment && newest.body != nil && int(e.from) <= len(newest.Parts):
+		newest.extend(b, e, r)
+	}
+}
+
+// extend appends the parts of an entry that the segment does not have yet. The
+// segment is not published yet.
+func (g *Segment) extend(b *block, e *indexEntry, r *cmaf.Rendition) {
+	var extents []extent
+	if disk := g.body.disk.Load(); disk != nil {
+		extents = *disk
+	}
+	skip := len(g.Parts) - int(e.from)
+	if len(g.Parts) == 0 {
+		g.Parts = make([]cmaf.Part, 0, len(e.parts))
+		extents = make([]extent, 0, len(e.parts))
+	}
+	start := e.start
+	for i := range e.parts {
+		p := &e.parts[i]
+		if i >= skip {
+			g.Parts = append(g.Parts, cmaf.Part{
+				Start: start, Duration: int64(p.duration), Independent: p.flags&flagIndependent != 0,
+				Bytes: int(p.length), KeyBytes: int(p.keyBytes),
+			})
+			extents = append(extents, extent{block: b, offset: p.offset, crc: p.crc})
+		}
+		start += int64(p.duration)
+	}
+	g.body.disk.Store(&extents)
+	g.Rendition = r
+}
+
+// trim drops what lies below the oldest block, and what cannot be listed at the
+// head.
+func (s *series) trim(floor int64) {
+	for len(s.segments) > 0 && (s.segments[0].Number < floor || s.segments[0].Gap()) {
+		s.segments = s.segments[1:]
+	}
+}

@@ -1,0 +1,140 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"millrace/output/cmaf"
+)
+
+// What Find answers for a segment that cannot be had.
+var (
+	ErrNever   = errors.New("segment was never there, or is not there yet")
+	ErrExpired = errors.New("segment has expired")
+	ErrLost    = errors.New("segment was lost")
+)
+
+// Segment is one segment of one rendition as it was listed at some moment. It
+// is immutable but for where its bytes lie: in memory at first, then on disk.
+type Segment struct {
+	cmaf.Segment
+	Rendition *cmaf.Rendition // as it was then: whose init section these parts need
+
+	body *body // nil for a gap
+}
+
+// Gap says that nothing of the segment is held.
+func (g *Segment) Gap() bool { return len(g.Parts) == 0 && g.Complete }
+
+// body is shared by all versions of a segment. At every moment it has memory,
+// or disk, or has been lost.
+type body struct {
+	memory   atomic.Pointer[[][]byte] // one buffer a part, read-only
+	disk     atomic.Pointer[[]extent]
+	verified atomic.Uint64 // bit p: part p of the disk was checked, p < 64
+	bad      atomic.Bool   // a check failed
+	report   func(*body)   // told once when one does
+}
+
+// extent is where a part lies on disk; its length is that of the part.
+type extent struct {
+	block  *block
+	offset int64
+	crc    uint32
+}
+
+// Check makes sure that parts [from, to) can be sent, reading from disk what
+// has not been read since the store was opened. It fails with ErrLost.
+func (g *Segment) Check(from, to int) error {
+	if from < 0 || from > to || to > len(g.Parts) || g.body == nil {
+		return ErrLost
+	}
+	if g.body.memory.Load() != nil {
+		return nil
+	}
+	disk := g.body.disk.Load()
+	if disk == nil || len(*disk) < to || g.body.bad.Load() {
+		return ErrLost
+	}
+	for p := from; p < to; p++ {
+		if p < 64 && g.body.verified.Load()&(1<<p) != 0 {
+			continue
+		}
+		if err := (*disk)[p].check(g.Parts[p].Bytes); err != nil {
+			if g.body.bad.CompareAndSwap(false, true) && g.body.report != nil {
+				g.body.report(g.body)
+			}
+			return fmt.Errorf("%w: part %d of segment %d: %w", ErrLost, p, g.Number, err)
+		}
+		if p < 64 {
+			g.body.verified.Or(1 << p)
+		}
+	}
+	return nil
+}
+
+// WriteParts sends parts [from, to). Parts in memory go out in one Write each.
+func (g *Segment) WriteParts(w io.Writer, from, to int) error {
+	if from < 0 || from > to || to > len(g.Parts) || g.body == nil {
+		return ErrLost
+	}
+	for p := from; p < to; p++ {
+		if memory := g.body.memory.Load(); memory != nil && p < len(*memory) {
+			if _, err := w.Write((*memory)[p]); err != nil {
+				return err
+			}
+			continue
+		}
+		disk := g.body.disk.Load()
+		if disk == nil || p >= len(*disk) {
+			return ErrLost
+		}
+		if err := (*disk)[p].copyTo(w, g.Parts[p].Bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// transfers are the buffers through which parts go from disk to sockets.
+var transfers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
+// pieces reads the part in pieces that are valid during the call only.
+func (e *extent) pieces(length int, take func([]byte) error) error {
+	buffer := transfers.Get().(*[]byte)
+	defer transfers.Put(buffer)
+	for at := 0; at < length; {
+		piece := (*buffer)[:min(len(*buffer), length-at)]
+		if err := e.block.read(piece, e.offset+int64(at)); err != nil {
+			return err
+		}
+		if err := take(piece); err != nil {
+			return err
+		}
+		at += len(piece)
+	}
+	return nil
+}
+
+func (e *extent) copyTo(w io.Writer, length int) error {
+	return e.pieces(length, func(piece []byte) error {
+		_, err := w.Write(piece)
+		return err
+	})
+}
+
+func (e *extent) check(length int) error {
+	var sum uint32
+	err := e.pieces(length, func(piece []byte) error {
+		sum = crc32.Update(sum, castagnoli, piece)
+		return nil
+	})
+	if err == nil && sum != e.crc {
+		err = errRecord
+	}
+	return err
+}

@@ -1,0 +1,215 @@
+package record
+
+import (
+	"slices"
+
+	"millrace/output/cmaf"
+)
+
+// series is what is listed of one rendition. It belongs to the committer.
+type series struct {
+	id       string
+	segments []*Segment // complete ones and gaps, without holes
+	open     *Segment   // newest version of the one in progress
+	tail     []*held    // those whose bytes are in memory, oldest first
+	floor    int64      // below it nothing is on disk
+	admitted struct {   // what may come next: admission runs ahead of listing
+		held *held
+		next int64 // lowest segment that may begin
+		part int
+	}
+
+	listing *Listing
+	dirty   bool // listing is not the newest
+}
+
+// held is a segment whose bytes are in memory.
+type held struct {
+	series    *series
+	rendition int // in layout
+	layout    *Layout
+	segment   int64
+	body      *body
+	extents   []extent // as far as written, without holes
+	parts     int
+	closed    bool // no part will be added
+	dropped   bool // will not be whole on disk: a gap once it leaves memory
+}
+
+// next is the lowest number that a new segment may have.
+func (s *series) next() int64 {
+	if s.open != nil {
+		return s.open.Number + 1
+	}
+	if len(s.segments) == 0 {
+		return 0
+	}
+	return s.segments[len(s.segments)-1].Number + 1
+}
+
+// admit places a chunk in its segment, before it is listed. It is refused (nil)
+// when it is not the next part of its segment, or its segment is over.
+func (s *series) admit(i *item, report func(*body)) *held {
+	c := i.chunk
+	if c.Part == 0 && c.Segment >= max(s.next(), s.admitted.next) && i.layout.covers(c.Segment, i.layout.Renditions[i.rendition], c.Start) {
+		s.admitted.held = &held{
+			series: s, layout: i.layout, rendition: i.rendition, segment: c.Segment, body: &body{report: report},
+		}
+		s.admitted.next, s.admitted.part = c.Segment+1, 0
+	}
+	h := s.admitted.held
+	if h == nil || c.Segment != h.segment || c.Part != s.admitted.part {
+		return nil
+	}
+	s.admitted.part++
+	if c.Last {
+		s.admitted.held = nil
+	}
+	return h
+}
+
+// add lists a chunk that was admitted.
+func (s *series) add(i *item) {
+	c, h := i.chunk, i.held
+	if s.open != nil && c.Segment > s.open.Number {
+		s.close()
+	}
+	if s.open == nil {
+		r := i.layout.Renditions[i.rendition]
+		s.fill(c.Segment, r)
+		s.open = &Segment{Segment: cmaf.Segment{Number: c.Segment}, Rendition: r, body: h.body}
+		s.tail = append(s.tail, h)
+	}
+	var memory [][]byte
+	if old := h.body.memory.Load(); old != nil {
+		memory = *old
+	}
+	memory = append(memory, c.Data) // beyond what readers of the old header see
+	h.body.memory.Store(&memory)
+	h.parts++
+	grown := *s.open
+	grown.Parts = append(grown.Parts, c.Describe())
+	s.open, s.dirty = &grown, true
+	if c.Last {
+		s.close()
+	}
+}
+
+// close ends the segment in progress, whole or short.
+func (s *series) close() {
+	if s.open == nil {
+		return
+	}
+	whole := *s.open
+	whole.Complete = true
+	s.segments = append(s.segments, &whole)
+	if n := len(s.tail); n > 0 && s.tail[n-1].segment == whole.Number {
+		s.tail[n-1].closed = true
+	}
+	s.open, s.dirty = nil, true
+}
+
+// fill lists gaps up to, not including, segment k.
+func (s *series) fill(k int64, r *cmaf.Rendition) {
+	if len(s.segments) == 0 {
+		return
+	}
+	if k-s.next() > maxGap {
+		s.segments = nil
+		return
+	}
+	for n := s.next(); n < k; n++ {
+		s.segments = append(s.segments, gap(n, r))
+	}
+}
+
+func gap(k int64, r *cmaf.Rendition) *Segment {
+	return &Segment{Segment: cmaf.Segment{Number: k, Complete: true}, Rendition: r}
+}
+
+// lose turns a listed segment into a gap. Older snapshots keep what they have.
+func (s *series) lose(k int64) {
+	if len(s.segments) == 0 {
+		return
+	}
+	at := k - s.segments[0].Number
+	if at < 0 || at >= int64(len(s.segments)) || s.segments[at].Gap() {
+		return
+	}
+	s.segments = slices.Clone(s.segments)
+	s.segments[at] = gap(k, s.segments[at].Rendition)
+	s.dirty = true
+}
+
+// condemn turns the segment with this body into a gap.
+func (s *series) condemn(b *body) bool {
+	for _, g := range s.segments {
+		if g.body == b {
+			s.lose(g.Number)
+			return true
+		}
+	}
+	return false
+}
+
+// expire lets go of segments below floor that are not in memory, and of gaps
+// with nothing before them.
+func (s *series) expire(floor int64) {
+	s.floor = max(s.floor, floor)
+	n := 0
+	for n < len(s.segments) && (s.segments[n].Number < s.floor || s.segments[n].Gap()) {
+		if len(s.tail) > 0 && s.segments[n].Number >= s.tail[0].segment {
+			break
+		}
+		n++
+	}
+	if n > 0 {
+		s.segments = s.segments[n:]
+		s.dirty = true
+	}
+}
+
+// written notes that the next part of a segment is durable.
+func (h *held) written(e extent) { h.extents = append(h.extents, e) }
+
+// durable says that the segment can be read back as it is listed.
+func (h *held) durable() bool { return h.closed && !h.dropped && len(h.extents) == h.parts }
+
+// evict takes out of memory the segments that are more than keep behind the
+// newest and durable, and those more than keepLost behind that will never be.
+func (s *series) evict(keep, keepLost int64) {
+	newest := s.next() - 1
+	for len(s.tail) > 0 {
+		h := s.tail[0]
+		switch age := newest - h.segment; {
+		case age >= keep && h.closed && h.segment < s.floor:
+		case age >= keep && h.durable():
+			extents := h.extents
+			h.body.disk.Store(&extents)
+		case age >= keepLost && h.closed:
+			h.dropped = true
+			s.lose(h.segment)
+		default:
+			return
+		}
+		h.body.memory.Store(nil)
+		s.tail = slices.Delete(s.tail, 0, 1)
+	}
+}
+
+// publish makes a new listing if anything has changed, and returns the channel
+// of the old one, which is to be closed when the new one can be seen.
+func (s *series) publish() (superseded chan struct{}) {
+	if !s.dirty && s.listing != nil {
+		return nil
+	}
+	if s.listing != nil {
+		superseded = s.listing.changed
+	}
+	changed := make(chan struct{})
+	s.listing = &Listing{
+		ID: s.id, Changed: changed, changed: changed, segments: slices.Clip(s.segments), open: s.open,
+	}
+	s.dirty = false
+	return superseded
+}
