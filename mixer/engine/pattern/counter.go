@@ -26,8 +26,10 @@ func DrawCounter(p Picture, frame int64) {
 }
 
 // ReadCounter reads a strip that may have been scaled and compressed: the mean
-// of the middle of each cell decides. ok is false where a cell is grey, so
-// there is no strip. Rectangles of the canvas are read through Picture.Sub.
+// of the middle of each cell decides. ok is false where there is no strip: a
+// cell is grey, or all are alike, as in a dark or a white picture (the numbers 0
+// and 2^32-1 cannot be read). Rectangles of the canvas are read through
+// Picture.Sub.
 func ReadCounter(p Picture) (frame uint32, ok bool) {
 	for i := range counterBits {
 		left, right := p.Width*(4+i)*4+p.Width, p.Width*(4+i)*4+3*p.Width // in 1/160 pixels
@@ -40,7 +42,7 @@ func ReadCounter(p Picture) (frame uint32, ok bool) {
 			frame |= 1
 		}
 	}
-	return frame, true
+	return frame, frame != 0 && frame != 1<<counterBits-1
 }
 
 // mean is the average luma in r.

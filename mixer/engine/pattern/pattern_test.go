@@ -34,7 +34,7 @@ func TestCounterSurvivesScalingAndNoise(t *testing.T) {
 	moving := NewMoving(0, "Test 1", media.Rate{Num: 30, Den: 1})
 	full := NewPicture(Width, Height)
 	moving.Begin(full)
-	for _, frame := range []int64{0, 1, 53_855_280_000, 0xffff_ffff, 1 << 32, 0x5555_5555, 0xaaaa_aaaa} {
+	for _, frame := range []int64{1, 53_855_280_000, 0xffff_fffe, 1<<32 + 1, 0x5555_5555, 0xaaaa_aaaa} {
 		moving.Draw(full, frame)
 		for _, factor := range []int{1, 2, 3, 4, 6} {
 			small := shrink(full, factor)
@@ -64,10 +64,14 @@ func TestCounterInACellOfTheCanvas(t *testing.T) {
 func TestNoCounterInASlate(t *testing.T) {
 	slate := NewPicture(640, 360)
 	DrawSlate(slate, "Camera 1", "no signal")
-	slate.Fill(image.Rect(0, 0, 640, 15), RGB(0.5, 0.5, 0.5))
-	_, ok := ReadCounter(slate)
-	require.False(t, ok)
-	_, ok = ReadCounter(Picture{})
+	for _, shade := range []float64{0, 0.5, 1} {
+		_, ok := ReadCounter(slate)
+		require.False(t, ok)
+		slate.Fill(image.Rect(0, 0, 640, 15), RGB(shade, shade, shade))
+		_, ok = ReadCounter(slate)
+		require.False(t, ok)
+	}
+	_, ok := ReadCounter(Picture{})
 	require.False(t, ok)
 }
 

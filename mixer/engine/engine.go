@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"millrace/gpu"
+	"millrace/internal/media"
+	"millrace/mixer/worker"
+)
+
+// Config is what an Engine needs.
+type Config struct {
+	Show      worker.Show
+	Device    gpu.Device
+	Clock     *media.Clock
+	GOPFrames int64 // frame n is an IDR in every rung when n%GOPFrames == 0
+	Filler    bool  // Ready shall carry filler
+	// Emit takes the packets of a rendition, numbered as in Ready, in order; the
+	// renditions call it concurrently. It should not block.
+	Emit func(rendition int, p *media.Packet)
+	// Report takes an account of the engine once a second and on every change of
+	// a source's state. It is called from one goroutine and may block.
+	Report func(worker.Report)
+	Log    *slog.Logger
+}
+
+// Engine runs one channel's mixer. Packet, Gone and Do may be called from one
+// goroutine beside Run, before it too.
+type Engine struct {
+	config Config
+	rate   media.Rate
+
+	ladder     *ladder
+	compositor gpu.Compositor
+	desk       *desk
+	sound      soundDesk
+	orders     orders
+	inputs     atomic.Pointer[map[string]*Input] // immutable
+
+	// Of Run.
+	work    *sync.WaitGroup
+	working context.Context
+	last    gpu.Composition // owned; what a late tick repeats
+	layers  []gpu.Layer
+	state   account
+}
+
+// New opens the encoders, the compositor and the show's sources.
+func New(config Config) (*Engine, error) {
+	if config.GOPFrames <= 0 || config.Show.Canvas.Rate.Num <= 0 || len(config.Show.Ladder) == 0 {
+		return nil, errors.New("make engine: a show needs a rate, a GOP and a ladder")
+	}
+	if config.Log == nil {
+		config.Log = slog.Default()
+	}
+	e := &Engine{config: config, rate: config.Show.Canvas.Rate}
+	if err := e.open(); err != nil {
+		e.Close()
+		return nil, fmt.Errorf("make engine: %w", err)
+	}
+	return e, nil
+}
+
+func (e *Engine) open() error {
+	show, device := e.config.Show, e.config.Device
+	var errs [2]error
+	var both sync.WaitGroup
+	both.Go(func() { e.ladder, errs[0] = openLadder(device, show, e.config.GOPFrames, e.config.Filler) })
+	both.Go(func() { e.desk, errs[1] = newDesk(device, show, e.config.Log) })
+	both.Wait()
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
+	compositor := gpu.CompositorConfig{Canvas: gpu.Size{Width: show.Canvas.Width, Height: show.Canvas.Height}}
+	for _, r := range e.ladder.rungs {
+		r.emit, r.finished = e.config.Emit, e.finished
+		compositor.Rungs = append(compositor.Rungs, gpu.Size{Width: r.track.Width, Height: r.track.Height})
+	}
+	renditions := e.ladder.ready.Renditions
+	e.sound = soundDesk{index: len(renditions) - 1, rate: e.rate, track: renditions[len(renditions)-1].Track, emit: e.config.Emit}
+	e.desk.changed = e.publish
+	e.publish(e.desk.sources)
+	var err error
+	e.compositor, err = device.NewCompositor(compositor)
+	return err
+}
+
+// Ready describes the renditions, for the server.
+func (e *Engine) Ready() worker.Ready { return e.ladder.ready }
+
+// Packet takes one access unit of a source on the channel timeline. It never
+// blocks; a source that the show does not have is ignored.
+func (e *Engine) Packet(source string, p *media.Packet) {
+	if input := (*e.inputs.Load())[source]; input != nil {
+		input.Write(p)
+	}
+}
+
+// Gone says that a source's publisher ended: hold, then slate.
+func (e *Engine) Gone(source string) {
+	if input := (*e.inputs.Load())[source]; input != nil {
+		input.End()
+	}
+}
+
+// Do takes a command and calls reply once, from a tick, when it took effect or
+// was refused. It never blocks; reply should not either.
+func (e *Engine) Do(command worker.Command, reply func(worker.Ack)) { e.orders.add(command, reply) }
+
+// publish lets packets find the sources' inputs and starts new ones.
+func (e *Engine) publish(sources map[string]*source) {
+	inputs := make(map[string]*Input, len(sources))
+	for id, s := range sources {
+		if s.input != nil {
+			inputs[id] = s.input
+			e.start(s)
+		}
+	}
+	e.inputs.Store(&inputs)
+}
+
+// start runs a source's input, once Run has begun.
+func (e *Engine) start(s *source) {
+	if e.work == nil || s.stop != nil || s.input == nil {
+		return
+	}
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(e.working)
+	s.input.begin(e.rate.At(e.state.next))
+	e.work.Go(func() { s.input.Run(ctx) })
+}
+
+// Run mixes from tick first on until the context ends, then finishes what it
+// holds. An error is an encoder's or the compositor's: the worker is of no more
+// use.
+func (e *Engine) Run(ctx context.Context, first int64) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	if err := e.sound.open(e.config.Show, first); err != nil {
+		return err
+	}
+	inputs, stopInputs := context.WithCancel(context.Background())
+	var inputWork, rungWork, reportWork sync.WaitGroup
+	e.work, e.working, e.state.next = &inputWork, inputs, first
+	for _, s := range e.desk.sources {
+		e.start(s)
+	}
+	for _, r := range e.ladder.rungs {
+		rungWork.Go(func() {
+			if err := r.run(); err != nil {
+				fail(err)
+			}
+		})
+	}
+	e.state.reports = make(chan worker.Report, 1)
+	reportWork.Go(e.report)
+
+	err := e.ticks(ctx, first)
+	for _, r := range e.ladder.rungs {
+		r.close()
+	}
+	rungWork.Wait()
+	e.orders.refuse()
+	stopInputs()
+	inputWork.Wait()
+	close(e.state.reports)
+	reportWork.Wait()
+	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	return err
+}
+
+// Close frees everything; Run has returned.
+func (e *Engine) Close() {
+	e.orders.refuse()
+	if e.last.Canvas != nil {
+		e.last.Release()
+	}
+	if e.compositor != nil {
+		e.compositor.Close()
+	}
+	if e.desk != nil {
+		e.desk.close()
+	}
+	if e.ladder != nil {
+		e.ladder.close()
+	}
+	e.sound.close()
+}

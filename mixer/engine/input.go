@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"millrace/gpu"
+	"millrace/internal/media"
+	"millrace/mixer/engine/audio"
+	"millrace/mixer/worker"
+)
+
+const (
+	farAhead    = 30 * time.Second       // a packet due later than this is a broken timestamp
+	soundAhead  = time.Second            // decoded sound that waits for its tick
+	fresh       = 500 * time.Millisecond // a picture or sound older than this is held or lost
+	errorsCount = 2 * time.Second        // a source is degraded that long after damage
+)
+
+// Input decodes one source whose packets arrive from outside. Write and End
+// come from one goroutine, Run is another and keeps a decoder each for pictures
+// and sound, and the tick asks what is on screen.
+type Input struct {
+	id     string
+	device gpu.Device
+	log    *slog.Logger
+
+	video, sound *queue
+	pictures     *pictures
+	ring         *audio.Ring
+
+	decodeErrors atomic.Uint64
+	late         atomic.Uint64 // packets with unusable time
+	damaged      atomic.Int64  // tick of the newest damage, channel time
+	logged       atomic.Int64  // channel time of the newest log line
+}
+
+// ringLength holds sound ahead of the tick, the longest delay, and a margin.
+const ringLength = audio.Hz * int64(soundAhead+maxDelay+time.Second) / int64(time.Second)
+
+// maxDelay is the longest delay of a source's sound.
+const maxDelay = 3 * time.Second
+
+// NewInput has nothing on screen.
+func NewInput(id string, device gpu.Device, log *slog.Logger) *Input {
+	return &Input{
+		id: id, device: device, log: log.With("source", id),
+		video: newQueue(), sound: newQueue(),
+		pictures: newPictures(), ring: audio.NewRing(int(ringLength)),
+	}
+}
+
+// Write takes one packet on the channel timeline and never blocks.
+func (in *Input) Write(p *media.Packet) {
+	switch p.Track.Kind {
+	case media.Video:
+		in.video.put(p)
+	case media.Audio:
+		in.sound.put(p)
+	}
+}
+
+// End says that the publisher is gone: what was sent is shown and heard to its
+// end.
+func (in *Input) End() {
+	in.video.end()
+	in.sound.end()
+}
+
+// begin sets the first tick, before Run.
+func (in *Input) begin(t media.Time) { in.pictures.begin(t) }
+
+// Run decodes until the context ends and releases every picture.
+func (in *Input) Run(ctx context.Context) {
+	defer in.pictures.release()
+	var both sync.WaitGroup
+	both.Go(func() { in.decodePictures(ctx) })
+	both.Go(func() { in.decodeSound(ctx) })
+	both.Wait()
+}
+
+func (in *Input) decodePictures(ctx context.Context) {
+	var decoder gpu.Decoder
+	var refused *media.Track // a track that this machine cannot decode
+	defer func() {
+		if decoder != nil {
+			decoder.Close()
+		}
+	}()
+	for in.pictures.wait(ctx) == nil {
+		p, err := in.video.take(ctx, in.pictures.tick)
+		if err != nil {
+			return
+		}
+		if p == nil {
+			if decoder != nil {
+				decoder.Drain(in.pictures.put)
+			}
+			continue
+		}
+		if p.Track == refused || !in.timely(p) {
+			continue
+		}
+		if decoder == nil {
+			decoder, err = in.device.NewDecoder(p.Track)
+		}
+		if err == nil {
+			before := decoder.Stats()
+			err = decoder.Decode(p, in.pictures.put)
+			in.countDamage(before, decoder.Stats())
+		}
+		if err != nil {
+			refused = p.Track
+			in.fault(err)
+		}
+	}
+}
+
+func (in *Input) decodeSound(ctx context.Context) {
+	feed := audio.NewFeed(in.ring)
+	defer feed.Close()
+	for {
+		p, err := in.sound.take(ctx, in.pictures.tick)
+		if err != nil {
+			return
+		}
+		if p == nil || !in.timely(p) {
+			continue
+		}
+		for p.PTS > in.pictures.tick().Add(soundAhead) {
+			if err := in.pictures.nextTick(ctx); err != nil {
+				return
+			}
+		}
+		if err := feed.Write(p); err != nil {
+			in.fault(err)
+		}
+	}
+}
+
+// timely refuses packets whose time would hold up all that follow.
+func (in *Input) timely(p *media.Packet) bool {
+	if p.PTS <= in.pictures.tick().Add(farAhead) {
+		return true
+	}
+	in.late.Add(1)
+	return false
+}
+
+func (in *Input) countDamage(before, after gpu.DecoderStats) {
+	if errors := after.Errors - before.Errors; errors > 0 {
+		in.decodeErrors.Add(uint64(errors))
+	}
+	if after.Errors > before.Errors || after.Damaged > before.Damaged {
+		in.damaged.Store(int64(in.pictures.tick()))
+	}
+}
+
+// fault counts a decoder's error and logs at most one a second.
+func (in *Input) fault(err error) {
+	in.decodeErrors.Add(1)
+	now := int64(in.pictures.tick())
+	in.damaged.Store(now)
+	if last := in.logged.Load(); last == 0 || now-last >= int64(time.Second) {
+		in.logged.Store(now)
+		in.log.Warn("source does not decode", "err", err)
+	}
+}
+
+// show gives the picture on screen at t, nil for the slate, and its state. The
+// caller owns the reference.
+func (in *Input) show(t media.Time, hold time.Duration) (*gpu.Frame, worker.SourceReport) {
+	report := worker.SourceReport{
+		State:        worker.Idle,
+		Frames:       in.pictures.total(),
+		Dropped:      in.video.drops() + in.sound.drops() + in.late.Load(),
+		DecodeErrors: in.decodeErrors.Load(),
+	}
+	end := media.TimeOfTicks(in.ring.End(), audio.Hz)
+	heard := end > t.Add(-fresh)
+	damaged := t.Sub(media.Time(in.damaged.Load())) < errorsCount
+	frame := in.pictures.at(t)
+	switch {
+	case frame == nil && in.ring.End() == 0:
+		if report.DecodeErrors > 0 {
+			report.State = worker.Lost
+		}
+	case frame == nil && heard && report.Frames == 0:
+		report.State = worker.Live // sound without pictures
+	case frame == nil:
+		report.State = worker.Lost
+	case t.Sub(frame.PTS) > hold:
+		frame.Release()
+		frame = nil
+		report.State = worker.Lost
+	case t.Sub(frame.PTS) > fresh:
+		report.State, report.Held = worker.Degraded, true
+	case damaged:
+		report.State = worker.Degraded
+	default:
+		report.State = worker.Live
+	}
+	if frame == nil {
+		report.Slate = true
+	} else {
+		report.Width, report.Height = frame.Size.Width, frame.Size.Height
+	}
+	return frame, report
+}

@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"millrace/gpu"
+	"millrace/internal/media"
+	"millrace/mixer/engine/audio"
+	"millrace/mixer/worker"
+)
+
+// Parameter set ids of the encoders that may carry a rung: the device's own,
+// and the one that takes over where it fails. Every init section lists both.
+const (
+	primarySet  = 0
+	fallbackSet = 1
+)
+
+// ladder is every rendition's encoder, open, and what the server must know of
+// them before the first frame.
+type ladder struct {
+	rungs []*rung // Emit and finished not yet set
+	ready worker.Ready
+}
+
+// openLadder opens the encoders of all rungs at once and, if asked, makes
+// their filler from the channel's slate.
+func openLadder(device gpu.Device, show worker.Show, gop int64, filler bool) (*ladder, error) {
+	n := len(show.Ladder)
+	l := &ladder{rungs: make([]*rung, n)}
+	renditions := make([]worker.Rendition, n+1)
+	errs := make([]error, n+1)
+	var all sync.WaitGroup
+	for i := range show.Ladder {
+		all.Go(func() { l.rungs[i], renditions[i], errs[i] = openRung(device, show, i, gop, filler) })
+	}
+	all.Go(func() { renditions[n], errs[n] = openSound(show, filler) })
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		l.close()
+		return nil, err
+	}
+	info := device.Info()
+	l.ready = worker.Ready{
+		Renditions: renditions,
+		Encoder:    worker.EncoderInfo{Device: info.Name, Codec: info.Encoder, Reason: info.Reason},
+	}
+	return l, nil
+}
+
+func openRung(device gpu.Device, show worker.Show, i int, gop int64, filler bool) (*rung, worker.Rendition, error) {
+	step := show.Ladder[i]
+	rendition := worker.Rendition{ID: step.ID, Bitrate: step.Bitrate}
+	config := gpu.EncoderConfig{
+		ID: step.ID, Size: gpu.Size{Width: step.Width, Height: step.Height},
+		Rate: show.Canvas.Rate, Bitrate: step.Bitrate, ParameterSet: primarySet,
+	}
+	fail := func(err error) (*rung, worker.Rendition, error) {
+		return nil, rendition, fmt.Errorf("open rendition %q: %w", step.ID, err)
+	}
+	encoder, err := device.NewEncoder(config)
+	if err != nil {
+		return fail(err)
+	}
+	r := &rung{index: i, encoder: encoder, rate: show.Canvas.Rate, gop: gop, wake: make(chan struct{}, 1)}
+	if r.track, err = jointTrack(device, config, encoder.Track()); err == nil && filler {
+		rendition.Filler, err = fillerOf(device, config, show.Channel, int(gop))
+	}
+	if err != nil {
+		encoder.Close()
+		return fail(err)
+	}
+	rendition.Track = r.track
+	return r, rendition, nil
+}
+
+// jointTrack is the track with the parameter sets of the fallback too, which a
+// second encoder gives that is opened for nothing else.
+func jointTrack(device gpu.Device, config gpu.EncoderConfig, track *media.Track) (*media.Track, error) {
+	config.ParameterSet = fallbackSet
+	fallback, err := device.NewEncoder(config)
+	if err != nil {
+		return nil, err
+	}
+	defer fallback.Close()
+	joint := *track
+	joint.Config, err = gpu.JoinParameterSets(track, fallback.Track())
+	return &joint, err
+}
+
+// fillerOf encodes the channel's slate as the stand-in for a lost worker.
+func fillerOf(device gpu.Device, config gpu.EncoderConfig, channel string, gop int) ([]worker.Filler, error) {
+	slate, err := device.NewFrame(config.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer slate.Release()
+	drawStandby(slate, channel)
+	variants, err := gpu.Filler(device, config, slate, gop)
+	if err != nil {
+		return nil, err
+	}
+	fillers := make([]worker.Filler, len(variants))
+	for i, variant := range variants {
+		for _, unit := range variant {
+			fillers[i] = append(fillers[i], unit.Data)
+		}
+	}
+	return fillers, nil
+}
+
+// openSound describes the audio rendition. Its encoder is opened with the
+// first frame, because its first access unit follows from that.
+func openSound(show worker.Show, filler bool) (worker.Rendition, error) {
+	rendition := worker.Rendition{ID: show.AudioID, Bitrate: show.AudioBitrate}
+	encoder, err := audio.NewEncoder(show.AudioID, show.AudioBitrate, 1, 0)
+	if err != nil {
+		return rendition, fmt.Errorf("open rendition %q: %w", show.AudioID, err)
+	}
+	defer encoder.Close()
+	rendition.Track = encoder.Track()
+	if filler {
+		silence, err := audio.Silence(show.AudioBitrate)
+		if err != nil {
+			return rendition, fmt.Errorf("make silence: %w", err)
+		}
+		rendition.Filler = []worker.Filler{{silence}}
+	}
+	return rendition, nil
+}
+
+func (l *ladder) close() {
+	for _, r := range l.rungs {
+		if r != nil {
+			r.release()
+			r.encoder.Close()
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"millrace/gpu"
+	"millrace/internal/media"
+)
+
+// picturesAhead bounds the decoded pictures of one source that wait for their
+// tick.
+const picturesAhead = 8
+
+// pictures are one source's decoded frames around the present tick: the one on
+// screen and those that wait. A decoder puts, the tick looks.
+type pictures struct {
+	mu     sync.Mutex
+	frames []*gpu.Frame  // by PTS
+	now    media.Time    // the newest tick
+	count  uint64        // frames put
+	room   chan struct{} // a tick may have made room for the decoder of pictures
+	ticked chan struct{} // the same for the decoder of sound
+}
+
+func newPictures() *pictures {
+	return &pictures{room: make(chan struct{}, 1), ticked: make(chan struct{}, 1)}
+}
+
+// put takes over the caller's reference. A picture that comes before others
+// (the source's time was moved back) replaces them.
+func (q *pictures) put(f *gpu.Frame) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.count++
+	for n := len(q.frames); n > 0 && q.frames[n-1].PTS >= f.PTS; n-- {
+		q.frames[n-1].Release()
+		q.frames = q.frames[:n-1]
+	}
+	q.frames = append(q.frames, f)
+	q.prune()
+}
+
+// prune releases what a later picture has replaced on screen.
+func (q *pictures) prune() {
+	due := 0
+	for due < len(q.frames) && q.frames[due].PTS <= q.now {
+		due++
+	}
+	for ; due > 1; due-- {
+		q.frames[0].Release()
+		q.frames = slices.Delete(q.frames, 0, 1)
+	}
+}
+
+// at moves the tick to t and gives the newest picture due at or before it, nil
+// where there is none. The caller owns a reference.
+func (q *pictures) at(t media.Time) *gpu.Frame {
+	q.mu.Lock()
+	q.now = max(q.now, t)
+	q.prune()
+	var frame *gpu.Frame
+	if len(q.frames) > 0 && q.frames[0].PTS <= t {
+		frame = q.frames[0].Retain()
+	}
+	q.mu.Unlock()
+	signal(q.room)
+	signal(q.ticked)
+	return frame
+}
+
+// signal wakes the receiver of a channel of capacity 1.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// tick is the newest tick seen.
+func (q *pictures) tick() media.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.now
+}
+
+// wait returns once fewer than picturesAhead pictures wait for their tick.
+func (q *pictures) wait(ctx context.Context) error {
+	for {
+		q.mu.Lock()
+		ahead := 0
+		for _, f := range q.frames {
+			if f.PTS > q.now {
+				ahead++
+			}
+		}
+		q.mu.Unlock()
+		if ahead < picturesAhead {
+			return nil
+		}
+		select {
+		case <-q.room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// release gives up every picture.
+func (q *pictures) release() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, f := range q.frames {
+		f.Release()
+	}
+	q.frames = nil
+}
+
+// nextTick returns once the tick moved on, for the source's sound.
+func (q *pictures) nextTick(ctx context.Context) error {
+	select {
+	case <-q.ticked:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// total counts the pictures put.
+func (q *pictures) total() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.count
+}
+
+// begin says that the first tick is at t.
+func (q *pictures) begin(t media.Time) {
+	q.mu.Lock()
+	q.now = t - 1
+	q.mu.Unlock()
+}

@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"millrace/gpu"
+	"millrace/internal/media"
+	"millrace/mixer/engine/audio"
+	"millrace/mixer/worker"
+)
+
+// source is one source of the show on the tick's side: what it shows and
+// sounds. Owned by the tick, which never waits for its decoders.
+type source struct {
+	config worker.Source
+	input  *Input      // of a push source
+	test   *testSource // of a test source
+	slate  *gpu.Frame
+	voice  *audio.Voice
+	stop   context.CancelFunc // ends the input's Run; nil before it began
+
+	// The present tick.
+	frame  *gpu.Frame // owned when input is set; nil for the slate
+	report worker.SourceReport
+}
+
+func newSource(device gpu.Device, config worker.Source, rate media.Rate, log *slog.Logger) (*source, error) {
+	s := &source{config: config, voice: audio.NewVoice(0)}
+	var err error
+	if config.Kind == worker.Test {
+		s.test, err = newTestSource(device, config, rate)
+		s.report.State = worker.Live
+		return s, err
+	}
+	s.slate, err = newSlate(device, title(config), "no signal")
+	s.input = NewInput(config.ID, device, log)
+	return s, err
+}
+
+// keeps reports whether new settings leave the source itself as it is.
+func (s *source) keeps(config worker.Source) bool {
+	if s.config.Kind != config.Kind {
+		return false
+	}
+	return config.Kind != worker.Test ||
+		title(s.config) == title(config) && pointee(s.config.Test) == pointee(config.Test)
+}
+
+// update takes new settings that the source keeps itself under.
+func (s *source) update(device gpu.Device, config worker.Source, log *slog.Logger) {
+	if s.slate != nil && title(s.config) != title(config) {
+		slate, err := newSlate(device, title(config), "no signal")
+		if err != nil {
+			log.Warn("slate keeps its old name", "source", config.ID, "err", err)
+		} else {
+			s.slate.Release()
+			s.slate = slate
+		}
+	}
+	s.config = config
+}
+
+func pointee[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// advance moves the source to tick n at t. A test source that is not on air
+// draws nothing.
+func (s *source) advance(n int64, t media.Time, onAir bool) {
+	if s.test != nil {
+		if onAir {
+			s.frame = s.test.show(n)
+			s.report.Frames++
+			s.report.Width, s.report.Height = s.frame.Size.Width, s.frame.Size.Height
+		}
+		return
+	}
+	s.frame, s.report = s.input.show(t, time.Duration(s.config.HoldMs)*time.Millisecond)
+}
+
+// done ends the tick for the source.
+func (s *source) done() {
+	if s.input != nil && s.frame != nil {
+		s.frame.Release()
+	}
+	s.frame = nil
+}
+
+// sound is where the source's samples come from.
+func (s *source) sound() audio.Source {
+	if s.test != nil {
+		return s.test.tone
+	}
+	return s.input.ring
+}
+
+// level is the source's gain on the bus.
+func (s *source) level(onAir bool) float32 {
+	settings := s.config.Audio
+	heard := onAir
+	switch settings.Mode {
+	case worker.AudioOn:
+		heard = true
+	case worker.AudioOff:
+		heard = false
+	}
+	if settings.Mute || !heard {
+		return 0
+	}
+	return audio.Gain(settings.GainDB)
+}
+
+// delay is how much later than its pictures the source sounds, in samples.
+func (s *source) delay() int64 { return int64(s.config.Audio.DelayMs) * audio.Hz / 1000 }
+
+func (s *source) close() {
+	s.done()
+	if s.test != nil {
+		s.test.close()
+	}
+	if s.slate != nil {
+		s.slate.Release()
+		s.slate = nil
+	}
+}
+
+// end takes the source out of the show; its decoders stop by themselves.
+func (s *source) end() {
+	if s.stop != nil {
+		s.stop()
+	}
+	s.close()
+}
