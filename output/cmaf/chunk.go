@@ -56,23 +56,6 @@ type Segment struct {
 	Discontinuity bool
 }
 
-// Start is the decode time of its first sample, in the rendition's timescale.
-func (s *Segment) Start() int64 {
-	if len(s.Parts) == 0 {
-		return 0
-	}
-	return s.Parts[0].Start
-}
-
-// End is the decode time that follows its last sample.
-func (s *Segment) End() int64 {
-	if len(s.Parts) == 0 {
-		return 0
-	}
-	last := s.Parts[len(s.Parts)-1]
-	return last.Start + last.Duration
-}
-
 // Bytes is the length of the segment so far.
 func (s *Segment) Bytes() int64 {
 	var n int64

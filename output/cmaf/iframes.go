@@ -36,7 +36,7 @@ func (p *IFramePlaylist) Skippable() int {
 	var end int64
 	for i := range p.Segments {
 		if p.Segments[i].Complete {
-			end = p.Segments[i].End()
+			_, end = p.Rendition.Extent(&p.Segments[i])
 		}
 	}
 	boundary := end - int64(skipTargets*p.Rendition.Grid.TargetDuration())*int64(p.Rendition.Timescale())

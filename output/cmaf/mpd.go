@@ -132,7 +132,9 @@ func duration(d time.Duration) *mpd.Duration {
 // span is from the earliest start to the latest end of what is stored.
 func (m *MPD) span() (start, end media.Time) {
 	for _, w := range m.Windows {
-		from, to := w.Rendition.Time(w.Segments[0].Start()), w.Rendition.Time(w.Segments[len(w.Segments)-1].End())
+		first, _ := w.Rendition.Extent(&w.Segments[0])
+		_, last := w.Rendition.Extent(&w.Segments[len(w.Segments)-1])
+		from, to := w.Rendition.Time(first), w.Rendition.Time(last)
 		if end == 0 || from < start {
 			start = from
 		}

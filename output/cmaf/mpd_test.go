@@ -143,7 +143,8 @@ func TestTimelineOfGaps(t *testing.T) {
 	}
 	require.Len(t, seen, 9)
 	for _, s := range segments[:len(segments)-1] {
-		require.Equal(t, [2]int64{s.Start(), s.End() - s.Start()}, seen[s.Number])
+		start, end := r.Extent(&s)
+		require.Equal(t, [2]int64{start, end - start}, seen[s.Number])
 	}
 	for _, missing := range []int64{k + 3, k + 4, k + 8} {
 		start, length := r.Span(missing)

@@ -149,7 +149,9 @@ func TestDurationsAtEveryRate(t *testing.T) {
 			var sum time.Duration
 			for i, s := range parsed.Segments[:300] {
 				sum += s.Duration
-				real := r.Time(segments[i].End()).Sub(r.Time(segments[0].Start()))
+				start, _ := r.Extent(&segments[0])
+				_, end := r.Extent(&segments[i])
+				real := r.Time(end).Sub(r.Time(start))
 				require.InDelta(t, real.Seconds(), sum.Seconds(), 0.000_01, text)
 				require.LessOrEqual(t, int(math.Round(s.Duration.Seconds())), parsed.TargetDuration)
 				for _, part := range s.Parts {
@@ -159,7 +161,7 @@ func TestDurationsAtEveryRate(t *testing.T) {
 			}
 			date := parsed.Segments[0].DateTime
 			require.NotNil(t, date)
-			require.InDelta(t, 0, date.Sub(r.Time(segments[0].Start()).UTC()).Seconds(), 0.000_501, text)
+			require.InDelta(t, 0, date.Sub(r.Time(segments[0].Parts[0].Start).UTC()).Seconds(), 0.000_501, text)
 		}
 	}
 }
@@ -222,6 +224,24 @@ func TestHintNamesLaterPart(t *testing.T) {
 		}
 		hint = parsed.PreloadHint.URI
 	}
+}
+
+// Gaps at either end count with the time they cover.
+func TestGapsAtTheEnds(t *testing.T) {
+	g := gridOf(t, "30")
+	renditions := channelRenditions(t, g)
+	segments := described(renditions[0], 559_642_500, 12, 0)
+	whole := livePlaylist(renditions[0], renditions, described(renditions[0], 559_642_500, 12, 0)).Skippable()
+	segments[0].Parts, segments[11].Parts = nil, nil
+	p := livePlaylist(renditions[0], renditions, segments)
+	require.Equal(t, whole, p.Skippable())
+	number, part, ok := p.NextPart()
+	require.True(t, ok)
+	require.Equal(t, [2]int64{559_642_512, 0}, [2]int64{number, int64(part)})
+	golden(t, "gaps-at-ends.m3u8", p.Marshal())
+
+	m := &MPD{Windows: []Window{{renditions[0], segments}}, PublishTime: g.SegmentTime(559_642_512), Depth: time.Hour}
+	require.Equal(t, 12*g.SegmentDuration(), time.Duration(*parseMPD(t, m).TimeShiftBufferDepth))
 }
 
 func TestPlaylistOfNothing(t *testing.T) {

@@ -51,7 +51,7 @@ func (p *MediaPlaylist) Skippable() int {
 func (p *MediaPlaylist) boundary(targets int) int64 {
 	var end int64
 	if n := len(p.Segments); n > 0 {
-		end = p.Segments[n-1].End()
+		_, end = p.Rendition.Extent(&p.Segments[n-1])
 	}
 	return end - int64(targets*p.Rendition.Grid.TargetDuration())*int64(p.Rendition.Timescale())
 }
@@ -86,7 +86,8 @@ func (p *MediaPlaylist) entries(yield func(entry) bool) {
 		e := gap(s.Number)
 		if len(s.Parts) > 0 {
 			init = p.initName(s)
-			e = entry{number: s.Number, start: s.Start(), end: s.End(), segment: s, init: init}
+			e = entry{number: s.Number, segment: s, init: init}
+			e.start, e.end = p.Rendition.Extent(s)
 		}
 		if !yield(e) {
 			return

@@ -129,6 +129,17 @@ func (r *Rendition) Span(k int64) (start, duration int64) {
 	return first * r.UnitTicks(), (next - first) * r.UnitTicks()
 }
 
+// Extent is when a segment starts and ends as it is stored, in units of
+// Timescale; for a gap, what it would have covered.
+func (r *Rendition) Extent(s *Segment) (start, end int64) {
+	if len(s.Parts) == 0 {
+		start, duration := r.Span(s.Number)
+		return start, start + duration
+	}
+	last := &s.Parts[len(s.Parts)-1]
+	return s.Parts[0].Start, last.Start + last.Duration
+}
+
 // Time is the instant of a decode time.
 func (r *Rendition) Time(ticks int64) media.Time {
 	return media.TimeOfTicks(ticks, int64(r.Timescale()))
