@@ -1,0 +1,449 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"millrace/internal/media"
+)
+
+// stage is a Continuity under test with its witness, in a bubble of fake time.
+type stage struct {
+	t          *testing.T
+	clock      *media.Clock
+	rate       media.Rate
+	gop        int64
+	first      int64
+	continuity *Continuity
+	witness    *witness
+	encoders   *fakeEncoders
+	frame      int64 // next of the worker
+}
+
+const testGOP = 48
+
+// onStage runs play on a channel whose timeline begins at the first GOP
+// boundary at least one second ahead.
+func onStage(t *testing.T, rate media.Rate, play func(s *stage)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{t: t, clock: media.StartClock(), rate: rate, gop: testGOP}
+		s.first = (s.frameNow()/s.gop + 2) * s.gop
+		s.witness = newWitness(s.clock, rate, s.gop, s.first)
+		var err error
+		s.continuity, err = NewContinuity(ContinuityConfig{
+			Clock: s.clock, Rate: rate, GOPFrames: s.gop, Renditions: fakeRenditions(rate, s.gop), FirstFrame: s.first, Sink: s.witness,
+		})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.continuity.Run(ctx) }()
+		defer cancel()
+		play(s)
+		s.check()
+		cancel()
+		require.NoError(t, <-done)
+	})
+}
+
+func (s *stage) frameNow() int64 { return s.rate.Index(s.clock.Now()) }
+
+func (s *stage) attach() {
+	s.frame = s.continuity.Attach()
+	s.encoders = newFakeEncoders(s.rate, s.gop, s.frame)
+}
+
+// work lets the worker do that many ticks on time.
+func (s *stage) work(ticks int) {
+	for range ticks {
+		require.NoError(s.t, s.clock.SleepUntil(s.t.Context(), s.rate.At(s.frame)))
+		require.NoError(s.t, s.encoders.tick(s.frame, s.write))
+		s.frame++
+	}
+}
+
+// workUntil works up to and with frame n.
+func (s *stage) workUntil(n int64) { s.work(int(n - s.frame + 1)) }
+
+func (s *stage) write(p *StreamPacket) error { return s.continuity.Write(p.Stream, p.Packet) }
+
+// wait passes time until frame n is due and Run has done what it does.
+func (s *stage) wait(n int64) {
+	require.NoError(s.t, s.clock.SleepUntil(s.t.Context(), s.rate.At(n)))
+	synctest.Wait()
+}
+
+func (s *stage) check() {
+	s.t.Helper()
+	_, _, faults := s.witness.state()
+	require.Empty(s.t, faults)
+}
+
+func (s *stage) requireFiller(id string, from, to int64) {
+	s.t.Helper()
+	_, filler, _ := s.witness.state()
+	var want []int64
+	for n := from; n <= to; n++ {
+		want = append(want, n)
+	}
+	require.Equal(s.t, want, filler[id], id)
+}
+
+var testRates = []media.Rate{{Num: 30, Den: 1}, {Num: 24000, Den: 1001}, {Num: 60, Den: 1}}
+
+func atEveryRate(t *testing.T, play func(s *stage)) {
+	for _, rate := range testRates {
+		t.Run(rate.String(), func(t *testing.T) { onStage(t, rate, play) })
+	}
+}
+
+func TestFirstWorkerBeginsTheTimelineWithoutFiller(t *testing.T) {
+	atEveryRate(t, func(s *stage) {
+		s.attach()
+		require.Equal(t, s.first, s.frame)
+		s.work(200)
+		next, filler, _ := s.witness.state()
+		require.Empty(t, filler)
+		require.Equal(t, s.first+200, next["v1"])
+		require.InDelta(t, s.rate.Samples(s.first+200, AudioHz)/AccessUnitSamples, next["audio"], 1)
+	})
+}
+
+// The worker dies at every place of a GOP, and a new one comes after that many
+// ticks.
+func TestFillerBridgesWorkers(t *testing.T) {
+	for _, died := range []int64{0, 1, 2, 20, testGOP - 2, testGOP - 1, testGOP, testGOP + 1} {
+		for _, away := range []int64{0, 1, 2, 10, testGOP - 3, testGOP - 2, testGOP - 1, testGOP, testGOP + 1, 5 * testGOP} {
+			t.Run(fmt.Sprintf("after %d for %d", died, away), func(t *testing.T) {
+				onStage(t, rate30, func(s *stage) {
+					s.attach()
+					last := s.first + died
+					s.workUntil(last)
+					s.continuity.Detach()
+					s.wait(last + away)
+					s.requireFiller("v1", last+1, last+away)
+					s.attach()
+					require.GreaterOrEqual(t, s.frame, last+away+startLead)
+					start := s.frame
+					s.work(2 * testGOP)
+					s.requireFiller("v1", last+1, start-1)
+					s.requireFiller("v2", last+1, start-1)
+				})
+			})
+		}
+	}
+}
+
+// A worker that was ahead of the clock dies right after an IDR; the next one
+// is ready at once. Their IDRs must not meet.
+func TestWorkersDoNotMeetAtIDRs(t *testing.T) {
+	for ahead := range int64(20) {
+		for gops := range int64(2) { // the last idr_pic_id is 0 or 1
+			onStage(t, rate30, func(s *stage) {
+				s.attach()
+				s.work(1)
+				s.wait(s.first + gops*testGOP + testGOP - ahead)
+				for s.frame <= s.first+gops*testGOP+testGOP {
+					require.NoError(s.t, s.encoders.tick(s.frame, s.write))
+					s.frame++
+				}
+				s.continuity.Detach()
+				s.attach()
+				s.work(100)
+			})
+		}
+	}
+}
+
+func TestFillerIsWrittenWhenDue(t *testing.T) {
+	atEveryRate(t, func(s *stage) {
+		s.attach()
+		s.work(10)
+		s.continuity.Detach()
+		for n := s.frame; n < s.frame+3*testGOP; n++ {
+			s.wait(n)
+			next, _, _ := s.witness.state()
+			require.Equal(t, n+1, next["v1"])
+			// Audio is never a whole access unit behind, nor ahead.
+			require.InDelta(t, float64(s.rate.At(n)), float64(AccessUnitTime(next["audio"]-1)), float64(22*time.Millisecond))
+		}
+	})
+}
+
+// The worker dies when one rung has a frame that the other has not.
+func TestEachRenditionGoesOnFromItsOwnNext(t *testing.T) {
+	onStage(t, rate30, func(s *stage) {
+		s.attach()
+		s.work(10)
+		frames := 0
+		err := s.encoders.tick(s.frame, func(p *StreamPacket) error {
+			if frames++; frames > 1 {
+				return context.Canceled
+			}
+			return s.write(p)
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		s.continuity.Detach()
+		s.wait(s.frame + 5)
+		s.requireFiller("v2", s.frame+1, s.frame+5)
+		s.requireFiller("v1", s.frame, s.frame+5)
+		s.attach()
+		s.work(100)
+	})
+}
+
+// A worker that lives may be late: nothing is put in its place.
+func TestNoFillerWhileAWorkerLives(t *testing.T) {
+	onStage(t, rate30, func(s *stage) {
+		s.attach()
+		s.work(10)
+		require.NoError(t, s.continuity.Overdue(time.Second))
+		s.wait(s.frame + 20)
+		require.NoError(t, s.continuity.Overdue(time.Second))
+		s.wait(s.frame + 40)
+		require.ErrorIs(t, s.continuity.Overdue(time.Second), ErrContinuity)
+		_, filler, _ := s.witness.state()
+		require.Empty(t, filler)
+		s.work(100) // catches up
+		require.NoError(t, s.continuity.Overdue(time.Second))
+
+		// Now it hangs and is killed: all that is due comes at once.
+		hung := s.frame
+		s.wait(hung + 40)
+		s.continuity.Detach()
+		synctest.Wait()
+		s.requireFiller("v1", hung, hung+40)
+	})
+}
+
+// A worker dies between ready and its first frame; the next hangs there.
+func TestDeathDuringStart(t *testing.T) {
+	onStage(t, rate30, func(s *stage) {
+		s.attach()
+		s.wait(s.first - 1)
+		s.continuity.Detach() // before the timeline began
+		s.wait(s.first + 3)
+		s.requireFiller("v1", s.first, s.first+3)
+
+		s.attach()
+		hung := s.frame
+		s.wait(hung + 20)
+		s.requireFiller("v1", s.first, hung-1)
+		require.NoError(t, s.continuity.Overdue(time.Second))
+		s.wait(hung + 31)
+		require.ErrorIs(t, s.continuity.Overdue(time.Second), ErrContinuity)
+		s.continuity.Detach()
+		s.attach()
+		start := s.frame
+		s.work(100)
+		s.requireFiller("v1", s.first, start-1)
+	})
+}
+
+func TestOverdueKnowsThatNothingIsDueBeforeTheStart(t *testing.T) {
+	onStage(t, rate30, func(s *stage) {
+		s.attach()
+		s.wait(s.first + 29)
+		require.NoError(t, s.continuity.Overdue(time.Second))
+		s.wait(s.first + 31)
+		require.Error(t, s.continuity.Overdue(time.Second))
+	})
+}
+
+// One rendition that stops is enough to be overdue.
+func TestOverdueSeesASingleRendition(t *testing.T) {
+	onStage(t, rate30, func(s *stage) {
+		s.attach()
+		s.work(10)
+		for range 40 {
+			require.NoError(t, s.clock.SleepUntil(s.t.Context(), s.rate.At(s.frame)))
+			require.NoError(t, s.encoders.tick(s.frame, func(p *StreamPacket) error {
+				if p.Stream == 2 {
+					return nil
+				}
+				return s.write(p)
+			}))
+			s.frame++
+		}
+		require.ErrorContains(t, s.continuity.Overdue(time.Second), `"audio"`)
+	})
+}
+
+// Workers come and go at random, also before they did anything.
+func TestFlappingWorkers(t *testing.T) {
+	for seed := range uint64(30) {
+		onStage(t, testRates[seed%3], func(s *stage) {
+			rnd := rand.New(rand.NewPCG(seed, 1))
+			for range 40 {
+				s.attach()
+				s.work(rnd.IntN(4) * rnd.IntN(40))
+				// The last tick may be cut anywhere.
+				left := rnd.IntN(5)
+				_ = s.encoders.tick(s.frame, func(p *StreamPacket) error {
+					if left--; left < 0 || s.frameNow() < s.frame {
+						return context.Canceled
+					}
+					return s.write(p)
+				})
+				s.continuity.Detach()
+				if pause := rnd.Int64N(3) * rnd.Int64N(60); pause > 0 {
+					s.wait(s.frameNow() + pause)
+				}
+			}
+			next, _, _ := s.witness.state()
+			require.Greater(t, next["v1"], s.first+40)
+		})
+	}
+}
+
+func TestWorkerThatBreaksTheTimelineIsRefused(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(s *stage, p *StreamPacket)
+		first bool // at the start of the worker
+	}{
+		{"skips a frame", func(s *stage, p *StreamPacket) {
+			p.Packet.PTS, p.Packet.DTS = s.rate.At(s.frame+1), s.rate.At(s.frame+1)
+		}, false},
+		{"repeats a frame", func(s *stage, p *StreamPacket) {
+			p.Packet.PTS, p.Packet.DTS = s.rate.At(s.frame-1), s.rate.At(s.frame-1)
+		}, false},
+		{"off the grid", func(_ *stage, p *StreamPacket) { p.Packet.PTS++; p.Packet.DTS++ }, false},
+		{"reordered", func(s *stage, p *StreamPacket) { p.Packet.DTS-- }, false},
+		{"negative time", func(_ *stage, p *StreamPacket) { p.Packet.PTS, p.Packet.DTS = -1, -1 }, false},
+		{"far future", func(_ *stage, p *StreamPacket) { p.Packet.PTS, p.Packet.DTS = 1<<62, 1<<62 }, false},
+		{"empty", func(_ *stage, p *StreamPacket) { p.Packet.Data = nil }, false},
+		{"unknown rendition", func(_ *stage, p *StreamPacket) { p.Stream = 3 }, false},
+		{"no IDR first", func(_ *stage, p *StreamPacket) { p.Packet.Key = false }, true},
+		{"starts late", func(s *stage, p *StreamPacket) {
+			p.Packet.PTS, p.Packet.DTS = s.rate.At(s.frame+1), s.rate.At(s.frame+1)
+		}, true},
+		{"starts early", func(s *stage, p *StreamPacket) {
+			p.Packet.PTS, p.Packet.DTS = s.rate.At(s.frame-1), s.rate.At(s.frame-1)
+		}, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			onStage(t, rate30, func(s *stage) {
+				s.attach()
+				if !test.first {
+					s.work(5)
+				}
+				s.wait(s.frame)
+				err := s.encoders.tick(s.frame, func(p *StreamPacket) error {
+					test.spoil(s, p)
+					return s.write(p)
+				})
+				require.ErrorIs(t, err, ErrContinuity)
+				s.continuity.Detach()
+				s.wait(s.frame + 100)
+			})
+		})
+	}
+	t.Run("no IDR at a boundary", func(t *testing.T) {
+		onStage(t, rate30, func(s *stage) {
+			s.attach()
+			s.workUntil(s.first + testGOP - 1)
+			s.wait(s.frame)
+			require.ErrorContains(t, s.encoders.tick(s.frame, func(p *StreamPacket) error {
+				p.Packet.Key = false
+				return s.write(p)
+			}), "no IDR")
+		})
+	})
+	t.Run("ahead of the clock", func(t *testing.T) {
+		onStage(t, rate30, func(s *stage) {
+			s.attach()
+			s.wait(s.first)
+			var err error
+			for err == nil {
+				err = s.encoders.tick(s.frame, s.write)
+				s.frame++
+			}
+			require.ErrorContains(t, err, "ahead")
+			require.Equal(t, s.first+30, s.frame-1)
+		})
+	})
+	t.Run("before its start", func(t *testing.T) {
+		onStage(t, rate30, func(s *stage) {
+			require.ErrorIs(t, s.continuity.Write(0, &media.Packet{}), ErrContinuity)
+		})
+	})
+}
+
+// An audio encoder may give access units from before its start; they are not
+// on the timeline. One that begins a little late is met with silence.
+func TestAudioPriming(t *testing.T) {
+	for _, shift := range []int64{-3, -1, 1, 5} {
+		onStage(t, rate30, func(s *stage) {
+			s.attach()
+			s.encoders.nextUnit += shift
+			s.work(60)
+			_, filler, _ := s.witness.state()
+			require.Len(t, filler["audio"], int(max(shift, 0)))
+		})
+	}
+	onStage(t, rate30, func(s *stage) {
+		s.attach()
+		s.wait(s.frame)
+		at := AccessUnitTime(FirstAccessUnit(rate30, s.frame+40))
+		require.ErrorIs(t, s.continuity.Write(2, &media.Packet{PTS: at, DTS: at, Data: []byte{1}}), ErrContinuity)
+	})
+}
+
+func TestCompatible(t *testing.T) {
+	onStage(t, rate30, func(s *stage) {
+		spoiled := func(spoil func(r []Rendition)) []Rendition {
+			renditions := fakeRenditions(rate30, testGOP)
+			spoil(renditions)
+			return renditions
+		}
+		change := func(i int, change func(track *media.Track)) func([]Rendition) {
+			return func(r []Rendition) {
+				track := *r[i].Track
+				change(&track)
+				r[i].Track = &track
+			}
+		}
+		require.NoError(t, s.continuity.Compatible(spoiled(func([]Rendition) {})))
+		require.NoError(t, s.continuity.Compatible(spoiled(change(0, func(track *media.Track) { track.Config = avcc(unhex(blackSPS)) }))), "a subset")
+		for name, spoil := range map[string]func([]Rendition){
+			"another id":        func(r []Rendition) { r[0].ID = "x" },
+			"another size":      change(0, func(track *media.Track) { track.Width++ }),
+			"another set":       change(0, func(track *media.Track) { track.Config = avcc(unhex(blackSPS), unhex("68ee0fcc")) }),
+			"no avcC":           change(0, func(track *media.Track) { track.Config = []byte{1} }),
+			"another ASC":       change(2, func(track *media.Track) { track.Config = []byte{0x12, 0x10} }),
+			"another codec":     change(2, func(track *media.Track) { track.Codec = media.Opus }),
+			"another rendition": func(r []Rendition) { r[0], r[1] = r[1], r[0] },
+		} {
+			require.ErrorIs(t, s.continuity.Compatible(spoiled(spoil)), ErrContinuity, name)
+		}
+		require.ErrorIs(t, s.continuity.Compatible(fakeRenditions(rate30, testGOP)[:2]), ErrContinuity)
+	})
+}
+
+func TestFillerMustCarryTheTimeline(t *testing.T) {
+	for name, spoil := range map[string]func(r *Rendition){
+		"none":             func(r *Rendition) { r.Filler = nil },
+		"one variant":      func(r *Rendition) { r.Filler = r.Filler[:1] },
+		"short":            func(r *Rendition) { r.Filler[1] = r.Filler[1][:testGOP-1] },
+		"an empty unit":    func(r *Rendition) { r.Filler[0][3] = nil },
+		"same idr_pic_id":  func(r *Rendition) { r.Filler[1] = r.Filler[0] },
+		"no parameter set": func(r *Rendition) { r.Track = &media.Track{Kind: media.Video} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			renditions := fakeRenditions(rate30, testGOP)
+			spoil(&renditions[0])
+			_, err := NewContinuity(ContinuityConfig{Rate: rate30, GOPFrames: testGOP, Renditions: renditions})
+			require.ErrorContains(t, err, `"v2"`)
+		})
+	}
+	_, err := NewContinuity(ContinuityConfig{Rate: rate30})
+	require.Error(t, err)
+}
