@@ -3,4 +3,4 @@
 // and scopes, validation, revisions as ETags, problems.
 package api
 
-//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen --config oapi.yaml openapi.yaml
+//go:generate go tool oapi-codegen --config oapi.yaml openapi.yaml

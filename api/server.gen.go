@@ -75,21 +75,21 @@ func (e CanvasRate) Valid() bool {
 	}
 }
 
-// Defines values for ChannelStateSourcesTally.
+// Defines values for ChannelSourceStateTally.
 const (
-	ChannelStateSourcesTallyOff     ChannelStateSourcesTally = "off"
-	ChannelStateSourcesTallyPreview ChannelStateSourcesTally = "preview"
-	ChannelStateSourcesTallyProgram ChannelStateSourcesTally = "program"
+	ChannelSourceStateTallyOff     ChannelSourceStateTally = "off"
+	ChannelSourceStateTallyPreview ChannelSourceStateTally = "preview"
+	ChannelSourceStateTallyProgram ChannelSourceStateTally = "program"
 )
 
-// Valid indicates whether the value is a known member of the ChannelStateSourcesTally enum.
-func (e ChannelStateSourcesTally) Valid() bool {
+// Valid indicates whether the value is a known member of the ChannelSourceStateTally enum.
+func (e ChannelSourceStateTally) Valid() bool {
 	switch e {
-	case ChannelStateSourcesTallyOff:
+	case ChannelSourceStateTallyOff:
 		return true
-	case ChannelStateSourcesTallyPreview:
+	case ChannelSourceStateTallyPreview:
 		return true
-	case ChannelStateSourcesTallyProgram:
+	case ChannelSourceStateTallyProgram:
 		return true
 	default:
 		return false
@@ -364,6 +364,19 @@ type ChannelList struct {
 	NextCursor string    `json:"nextCursor,omitempty,omitzero"`
 }
 
+// ChannelSourceState defines model for ChannelSourceState.
+type ChannelSourceState struct {
+	Dropped int64 `json:"dropped,omitempty,omitzero"`
+
+	// Showing What its cell shows: live, held or slate
+	Showing string                  `json:"showing,omitempty,omitzero"`
+	State   SourceState             `json:"state"`
+	Tally   ChannelSourceStateTally `json:"tally"`
+}
+
+// ChannelSourceStateTally defines model for ChannelSourceState.Tally.
+type ChannelSourceStateTally string
+
 // ChannelState defines model for ChannelState.
 type ChannelState struct {
 	Encoder struct {
@@ -381,17 +394,10 @@ type ChannelState struct {
 	Program string `json:"program"`
 
 	// Reason Why it is not running as it should
-	Reason  string `json:"reason,omitempty,omitzero"`
-	Sources map[string]struct {
-		Dropped int64 `json:"dropped,omitempty,omitzero"`
-
-		// Showing What its cell shows: live, held or slate
-		Showing string                   `json:"showing,omitempty,omitzero"`
-		State   SourceState              `json:"state"`
-		Tally   ChannelStateSourcesTally `json:"tally"`
-	} `json:"sources"`
-	State ChannelStateState `json:"state"`
-	Store struct {
+	Reason  string                        `json:"reason,omitempty,omitzero"`
+	Sources map[string]ChannelSourceState `json:"sources"`
+	State   ChannelStateState             `json:"state"`
+	Store   struct {
 		Bytes  int64  `json:"bytes,omitempty,omitzero"`
 		Reason string `json:"reason,omitempty,omitzero"`
 		State  string `json:"state,omitempty,omitzero"`
@@ -406,9 +412,6 @@ type ChannelState struct {
 		Restarts int64 `json:"restarts"`
 	} `json:"workers"`
 }
-
-// ChannelStateSourcesTally defines model for ChannelState.Sources.Tally.
-type ChannelStateSourcesTally string
 
 // ChannelStateState defines model for ChannelState.State.
 type ChannelStateState string
