@@ -241,18 +241,21 @@ func (r *Reader) continuation(s *chunkStream) error {
 		if err != nil {
 			return err
 		}
-		if s.field = binary.BigEndian.Uint32(b); s.absolute {
-			s.timestamp = s.field
-			return nil
+		field := binary.BigEndian.Uint32(b)
+		switch {
+		case field < extended: // no such value: the header's holds
+		case s.absolute:
+			s.timestamp, s.field = field, field
+		default:
+			s.delta, s.field = field, field
 		}
-		s.delta = s.field
 	}
 	s.timestamp += s.delta
 	return nil
 }
 
 // repeatedTimestamp skips the extended timestamp that §5.3.1.3 wants in every
-// type 3 chunk and that some clients leave out.
+// type 3 chunk, that some clients leave out, and others leave zero.
 func (r *Reader) repeatedTimestamp(s *chunkStream) error {
 	if !s.extended {
 		return nil
@@ -261,7 +264,7 @@ func (r *Reader) repeatedTimestamp(s *chunkStream) error {
 	if err != nil {
 		return fmt.Errorf("read chunk header: %w", err)
 	}
-	if binary.BigEndian.Uint32(b) == s.field {
+	if field := binary.BigEndian.Uint32(b); field == s.field || field == 0 {
 		_, err = r.br.Discard(4)
 	}
 	return err
