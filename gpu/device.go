@@ -45,8 +45,9 @@ type Decoder interface {
 	// with another Track than the one before changes the decoder.
 	//
 	// Damaged data is concealed or skipped and counted in Stats. An error says
-	// that the track cannot be decoded at all: unknown to this version, or larger
-	// than MaxPixels.
+	// that this packet shows something that the decoder refuses: a codec unknown to
+	// this version, or pictures beyond MaxSide and MaxPixels. Later packets may be
+	// decodable again.
 	Decode(p *media.Packet, show func(*Frame)) error
 	// Drain shows the frames that the decoder still holds back for reordering and
 	// forgets the stream's past: decoding goes on at the next key packet.
