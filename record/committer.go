@@ -33,6 +33,7 @@ type batch struct {
 	bytes  int64
 	handed time.Time
 	listed bool
+	reset  bool // remove everything first
 }
 
 // maxGaps bounds how many lost segments are remembered for a disk that is away:
@@ -104,6 +105,9 @@ func (c *committer) collect() {
 		switch {
 		case i.chunk == nil:
 			c.commit()
+			if i.reset {
+				c.reset()
+			}
 			c.enter(i.layout)
 		case i.rendition < 0:
 			c.state.Refused++
@@ -130,6 +134,24 @@ func (c *committer) enter(l *Layout) {
 		}
 	}
 	c.publish()
+}
+
+// reset lets go of everything that is stored.
+func (c *committer) reset() {
+	c.store.log.Warn("channel has another frame rate: what it stored is removed")
+	clear(c.store.series)
+	c.born, c.newest, c.gaps = -1, 0, nil
+	for _, b := range c.batches {
+		b.listed = true
+		for _, i := range b.items {
+			if i.held != nil {
+				i.held.dropped = true
+			}
+		}
+	}
+	b := &batch{reset: true, handed: time.Now(), listed: true}
+	c.batches = append(c.batches, b)
+	c.queue.push(b)
 }
 
 // ready says that what is gathered makes a group: of every kind of which
@@ -253,7 +275,7 @@ func (c *committer) settle(o *outcome) {
 		for _, i := range b.items {
 			switch {
 			case i.gap != nil:
-				if i.written.block == nil {
+				if i.written.block == nil && i.gap.layout.Grid == c.layout.Grid {
 					c.remember(i.gap)
 				}
 			case i.written.block != nil:

@@ -14,6 +14,10 @@ import (
 type Layout struct {
 	Grid       cmaf.Grid
 	Renditions []*cmaf.Rendition
+
+	// changes is how often the init section of a rendition has changed from one
+	// layout of the store to the next: EXT-X-DISCONTINUITY-SEQUENCE.
+	changes int64
 }
 
 // ErrLayout says that a layout cannot be stored.
@@ -37,6 +41,32 @@ func (l *Layout) validate() error {
 		seen[r.ID] = true
 	}
 	return nil
+}
+
+// follows counts the changes of init sections from older on. It says whether
+// segments of both can stand in one listing: the grid and every timescale are
+// the same.
+func (l *Layout) follows(older *Layout) bool {
+	if older == nil {
+		return true
+	}
+	changed := false
+	for _, r := range l.Renditions {
+		i, ok := older.index(r.ID)
+		if !ok {
+			continue
+		}
+		was := older.Renditions[i]
+		if was.Track.Kind != r.Track.Kind || was.Timescale() != r.Timescale() {
+			return false
+		}
+		changed = changed || was.InitName != r.InitName
+	}
+	l.changes = older.changes
+	if changed {
+		l.changes++
+	}
+	return l.Grid == older.Grid
 }
 
 // index is the number of a rendition in records of this layout.
@@ -63,6 +93,7 @@ type storedLayout struct {
 	Rate          media.Rate        `json:"rate"`
 	PartFrames    int64             `json:"partFrames"`
 	SegmentFrames int64             `json:"segmentFrames"`
+	Changes       int64             `json:"changes"`
 	Renditions    []storedRendition `json:"renditions"`
 }
 
@@ -97,7 +128,7 @@ type storedTrack struct {
 
 // marshal is the payload of a layout record.
 func (l *Layout) marshal() ([]byte, error) {
-	out := storedLayout{Rate: l.Grid.Rate, PartFrames: l.Grid.PartFrames, SegmentFrames: l.Grid.SegmentFrames}
+	out := storedLayout{Rate: l.Grid.Rate, PartFrames: l.Grid.PartFrames, SegmentFrames: l.Grid.SegmentFrames, Changes: l.changes}
 	for _, r := range l.Renditions {
 		t := storedTrack{
 			ID: r.Track.ID, Kind: r.Track.Kind.String(), Codec: string(r.Track.Codec), MIME: r.Track.MIME,
@@ -129,7 +160,7 @@ func parseLayout(payload []byte) (*Layout, error) {
 	if err := json.Unmarshal(payload, &in); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLayout, err)
 	}
-	l := &Layout{Grid: cmaf.Grid{Rate: in.Rate, PartFrames: in.PartFrames, SegmentFrames: in.SegmentFrames}}
+	l := &Layout{Grid: cmaf.Grid{Rate: in.Rate, PartFrames: in.PartFrames, SegmentFrames: in.SegmentFrames}, changes: in.Changes}
 	for _, r := range in.Renditions {
 		t := &media.Track{
 			ID: r.Track.ID, Codec: media.Codec(r.Track.Codec), MIME: r.Track.MIME, Config: r.Track.Config,

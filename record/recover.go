@@ -128,14 +128,14 @@ func (r *recovered) merge(b *block, x *blockIndex, layouts map[string]*Layout) {
 			s = &series{id: rendition.ID}
 			r.series[rendition.ID] = s
 		}
-		s.restore(b, e, rendition)
+		s.restore(b, e, rendition, l.changes)
 	}
 }
 
 // layoutKey makes equal layouts one in memory.
 func layoutKey(l *Layout) string {
 	var key strings.Builder
-	fmt.Fprintf(&key, "%v", l.Grid)
+	fmt.Fprintf(&key, "%v %d", l.Grid, l.changes)
 	for _, r := range l.Renditions {
 		fmt.Fprintf(&key, "|%q %q %q %d %d %q %q", r.ID, r.InitName, r.Init, r.Bandwidth, r.AverageBandwidth, r.Language, r.Name)
 	}
@@ -144,7 +144,7 @@ func layoutKey(l *Layout) string {
 
 // restore lists a run of parts that follows what is listed: the next parts of
 // the newest segment, or the first of a later one.
-func (s *series) restore(b *block, e *indexEntry, r *cmaf.Rendition) {
+func (s *series) restore(b *block, e *indexEntry, r *cmaf.Rendition, changes int64) {
 	var newest *Segment
 	if n := len(s.segments); n > 0 {
 		newest = s.segments[n-1]
@@ -153,8 +153,9 @@ func (s *series) restore(b *block, e *indexEntry, r *cmaf.Rendition) {
 		if e.from != 0 || len(e.parts) == 0 && !e.gap {
 			return
 		}
-		s.fill(e.segment, r)
-		newest = &Segment{Segment: cmaf.Segment{Number: e.segment, Complete: true}, Rendition: r, body: &body{}}
+		s.fill(e.segment)
+		newest = s.begin(e.segment, r, changes, &body{})
+		newest.Complete = true
 		s.segments = append(s.segments, newest)
 	}
 	switch {

@@ -42,6 +42,17 @@ func (w *writer) removeOldest() bool {
 	return removed
 }
 
+// reset removes every block.
+func (w *writer) reset() {
+	if w.current != nil {
+		w.abandon()
+	}
+	for n := len(w.blocks) - 1; n >= 0; n-- {
+		w.remove(n)
+	}
+	w.born, w.newest = -1, -1
+}
+
 // remove unlinks a block; readers that are in it finish.
 func (w *writer) remove(n int) bool {
 	b := w.blocks[n]

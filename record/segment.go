@@ -23,6 +23,7 @@ var (
 type Segment struct {
 	cmaf.Segment
 	Rendition *cmaf.Rendition // as it was then: whose init section these parts need
+	Changes   int64           // of init sections in the channel before this segment, since it was born
 
 	body *body // nil for a gap
 }

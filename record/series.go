@@ -76,8 +76,8 @@ func (s *series) add(i *item) {
 	}
 	if s.open == nil {
 		r := i.layout.Renditions[i.rendition]
-		s.fill(c.Segment, r)
-		s.open = &Segment{Segment: cmaf.Segment{Number: c.Segment}, Rendition: r, body: h.body}
+		s.fill(c.Segment)
+		s.open = s.begin(c.Segment, r, i.layout.changes, h.body)
 		s.tail = append(s.tail, h)
 	}
 	var memory [][]byte
@@ -95,6 +95,15 @@ func (s *series) add(i *item) {
 	}
 }
 
+// begin is a segment without parts that follows what is listed.
+func (s *series) begin(k int64, r *cmaf.Rendition, changes int64, b *body) *Segment {
+	g := &Segment{Segment: cmaf.Segment{Number: k}, Rendition: r, Changes: changes, body: b}
+	if n := len(s.segments); n > 0 {
+		g.Discontinuity = s.segments[n-1].Changes != changes
+	}
+	return g
+}
+
 // close ends the segment in progress, whole or short.
 func (s *series) close() {
 	if s.open == nil {
@@ -110,7 +119,7 @@ func (s *series) close() {
 }
 
 // fill lists gaps up to, not including, segment k.
-func (s *series) fill(k int64, r *cmaf.Rendition) {
+func (s *series) fill(k int64) {
 	if len(s.segments) == 0 {
 		return
 	}
@@ -118,13 +127,15 @@ func (s *series) fill(k int64, r *cmaf.Rendition) {
 		s.segments = nil
 		return
 	}
+	before := s.segments[len(s.segments)-1]
 	for n := s.next(); n < k; n++ {
-		s.segments = append(s.segments, gap(n, r))
+		s.segments = append(s.segments, before.gap(n))
 	}
 }
 
-func gap(k int64, r *cmaf.Rendition) *Segment {
-	return &Segment{Segment: cmaf.Segment{Number: k, Complete: true}, Rendition: r}
+// gap is a segment k that is not held, beside g.
+func (g *Segment) gap(k int64) *Segment {
+	return &Segment{Segment: cmaf.Segment{Number: k, Complete: true}, Rendition: g.Rendition, Changes: g.Changes}
 }
 
 // lose turns a listed segment into a gap. Older snapshots keep what they have.
@@ -137,7 +148,7 @@ func (s *series) lose(k int64) {
 		return
 	}
 	s.segments = slices.Clone(s.segments)
-	s.segments[at] = gap(k, s.segments[at].Rendition)
+	s.segments[at] = s.segments[at].gap(k)
 	s.dirty = true
 }
 

@@ -69,6 +69,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	layout  *Layout // of chunks that are appended from now on
+	stored  *Layout // the newest of earlier runs, until this one has its own
 	pending []*item
 	damaged []*body
 	signal  chan struct{} // something is pending; capacity 1
@@ -82,6 +83,7 @@ type item struct {
 	layout    *Layout
 	rendition int
 	chunk     *cmaf.Chunk // nil for a gap, or for a layout that comes into force
+	reset     bool        // the layout does not go with what is stored
 	gap       *held
 	held      *held
 
@@ -132,7 +134,7 @@ func open(config Config, v volume) (*Store, error) {
 			}
 		}
 	}
-	s.series = r.series
+	s.series, s.stored = r.series, r.layout
 	c := &committer{store: s, layout: r.layout, born: r.born, state: State{DiskBytes: r.bytes()}}
 	c.publish()
 	return s, nil
@@ -153,19 +155,26 @@ func (s *Store) Edge() *Edge { return s.edge.Load() }
 // State is how the store is doing now.
 func (s *Store) State() State { return *s.state.Load() }
 
-// SetLayout names the renditions of the chunks that follow.
+// SetLayout names the renditions of the chunks that follow. A store of another
+// grid begins anew: what it held goes, since numbers and times of segments are
+// those of the grid.
 func (s *Store) SetLayout(layout Layout) error {
 	l := &layout
 	if err := l.validate(); err != nil {
 		return fmt.Errorf("set layout of channel %q: %w", s.config.Channel, err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	older := s.layout
+	if older == nil {
+		older = s.stored
+	}
+	i := &item{layout: l, reset: !l.follows(older)}
 	if _, err := l.marshal(); err != nil {
 		return fmt.Errorf("set layout of channel %q: %w", s.config.Channel, err)
 	}
-	s.mu.Lock()
 	s.layout = l
-	s.pending = append(s.pending, &item{layout: l})
-	s.mu.Unlock()
+	s.pending = append(s.pending, i)
 	s.wake()
 	return nil
 }
@@ -190,6 +199,9 @@ func (s *Store) Append(c *cmaf.Chunk) {
 // that no rendition has any part of.
 func (s *Store) NextSegment(now media.Time, grid cmaf.Grid) int64 {
 	k := grid.SegmentAfter(now)
+	if l := s.Edge().Layout; l == nil || l.Grid != grid {
+		return k
+	}
 	for _, l := range s.Edge().listings {
 		if newest, _ := l.Newest(); newest >= k {
 			k = newest + 1

@@ -191,3 +191,57 @@ func TestNextSegment(t *testing.T) {
 		require.Equal(t, k+10, s.NextSegment(noon, l.Grid), "the clock lies behind the store")
 	})
 }
+
+func TestChangesOfInitSectionsAreCounted(t *testing.T) {
+	v, l := newRAM(), layoutOf(t, "")
+	k := start(l)
+	for run, mark := range []string{"", "", "-second", "-third", "-third"} {
+		appendRun(t, v, layoutOf(t, mark), k+int64(2*run))
+	}
+	s := openRAM(t, v, Config{})
+	for _, r := range l.Renditions {
+		var changes []int64
+		var breaks []bool
+		for _, g := range s.Edge().Listing(r.ID).Range(0, 1<<40) {
+			changes, breaks = append(changes, g.Changes), append(breaks, g.Discontinuity)
+		}
+		require.Equal(t, []int64{0, 0, 0, 0, 1, 1, 2, 2, 2}, changes)
+		require.Equal(t, []bool{false, false, false, false, true, false, true, false, false}, breaks)
+	}
+}
+
+// appendRun is a whole run of the store that writes segment k.
+func appendRun(t *testing.T, v *ram, l Layout, k int64) {
+	synctest.Test(t, func(t *testing.T) {
+		s := run(t, openRAM(t, v, Config{}))
+		require.NoError(t, s.SetLayout(l))
+		for p := range 16 {
+			appendPart(s.Store, l, k, p, partBytes)
+		}
+		synctest.Wait()
+		s.stop()
+	})
+}
+
+func TestAnotherGridBeginsAnew(t *testing.T) {
+	v, l := newRAM(), layoutOf(t, "")
+	k := start(l)
+	appendRun(t, v, l, k)
+	other := layoutOf(t, "")
+	other.Grid = gridOf(t, "24")
+	for _, r := range other.Renditions {
+		r.Grid = other.Grid
+	}
+	s := openRAM(t, v, Config{})
+	require.Equal(t, other.Grid.SegmentAfter(noon), s.NextSegment(noon, other.Grid), "not after what is stored")
+	appendRun(t, v, other, other.Grid.SegmentAfter(noon))
+	for _, s := range []*Store{openRAM(t, v, Config{})} {
+		listing := s.Edge().Listing("v720")
+		require.Len(t, listing.Range(0, 1<<40), 1)
+		require.Equal(t, other.Grid.SegmentAfter(noon), listing.First())
+		_, err := s.Edge().Find("v720", k)
+		require.ErrorIs(t, err, ErrNever)
+	}
+	names, _ := v.Names()
+	require.Len(t, names, 1)
+}

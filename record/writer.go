@@ -79,11 +79,15 @@ func (w *writer) commit(batches []*batch) *outcome {
 	begun := time.Now()
 	o := &outcome{batches: batches}
 	var items []*item
+	oldest := w.oldest()
 	for _, b := range batches {
+		if b.reset {
+			w.reset()
+			items, oldest = nil, w.oldest()
+		}
 		items = append(items, b.items...)
 	}
 	o.tried = len(items) > 0
-	oldest := w.oldest()
 	for len(items) > 0 {
 		n := w.span(items)
 		if err := w.store(items[:n]); err != nil {
