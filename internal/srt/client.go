@@ -85,7 +85,7 @@ func (c *Client) Serve(ctx context.Context, frames Frames) error {
 	}
 	session.handlers.Wait()
 	wait.Wait()
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || ctx.Err() != nil { // a process that quits may reset the socket
 		return nil
 	}
 	return err
