@@ -19,12 +19,13 @@ const (
 func NewTone(hz int, beep time.Duration) *Tone {
 	t := &Tone{second: make([]float32, Hz)}
 	length := int(beep * Hz / time.Second)
+	steady, loud := float64(Gain(toneLevel)), float64(Gain(beepLevel))
 	for i := range t.second {
 		phase := 2 * math.Pi * float64(i) / Hz
-		v := float64(Gain(toneLevel)) * math.Sin(float64(hz)*phase)
+		v := steady * math.Sin(float64(hz)*phase)
 		if i < length {
 			edge := min(float64(i), float64(length-i)) / Fade
-			v += float64(Gain(beepLevel)) * min(edge, 1) * math.Sin(beepHz*phase)
+			v += loud * min(edge, 1) * math.Sin(beepHz*phase)
 		}
 		t.second[i] = float32(v)
 	}

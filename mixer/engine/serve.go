@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+
+	"millrace/gpu"
+	"millrace/internal/child"
+	"millrace/internal/child/sandbox"
+	"millrace/internal/media"
+	"millrace/mixer/worker"
+)
+
+// Serve is a worker process from its first message to its last: it opens the
+// device and encoders that the hello asks for, confines the process, answers
+// ready, and mixes from start until quit, until the socket closes or the
+// context ends. It logs to standard error.
+func Serve(ctx context.Context, conn *child.Conn) error {
+	return serve(ctx, conn, func() ([]sandbox.Layer, error) { return sandbox.Apply(sandbox.Policy{}) })
+}
+
+// serve is Serve with the confinement given, so that tests can do without.
+func serve(ctx context.Context, conn *child.Conn, confine func() ([]sandbox.Layer, error)) error {
+	defer func() { _ = conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // ends a blocked Receive
+
+	message, err := worker.Receive(conn)
+	if err != nil {
+		return ended(ctx, err)
+	}
+	hello, ok := message.(*worker.Hello)
+	if !ok || hello.Version != worker.Version {
+		return fmt.Errorf("%w: the first message is no hello of version %d", worker.ErrProtocol, worker.Version)
+	}
+	device, err := gpu.Open(hello.Device)
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	s := &session{conn: conn, streams: map[uint32]stream{}}
+	if err := s.open(hello, device); err != nil {
+		return err
+	}
+	defer s.engine.Close()
+	ready := s.engine.Ready()
+	if ready.Sandbox, err = confine(); err != nil {
+		return fmt.Errorf("confine worker: %w", err)
+	}
+	if err := worker.Send(conn, &ready); err != nil {
+		return ended(ctx, err)
+	}
+	return s.run(ctx)
+}
+
+// ended tells the end of the session from a fault.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// session is one worker's conversation. The goroutine of run owns it.
+type session struct {
+	conn    *child.Conn
+	engine  *Engine
+	streams map[uint32]stream
+	stop    context.CancelCauseFunc // the mixer
+	mixing  sync.WaitGroup
+	started bool
+}
+
+// stream is an elementary stream that the server announced.
+type stream struct {
+	source string
+	track  *media.Track
+}
+
+func (s *session) open(hello *worker.Hello, device gpu.Device) error {
+	clock, err := hello.Clock.Clock()
+	if err != nil {
+		return err
+	}
+	s.engine, err = New(Config{
+		Show: hello.Show, Device: device, Clock: clock, GOPFrames: hello.GOPFrames, Filler: hello.Filler,
+		Emit: func(rendition int, p *media.Packet) {
+			s.send(&worker.StreamPacket{Stream: uint32(rendition), Packet: p})
+		},
+		Report: func(report worker.Report) { s.send(&report) },
+		Log:    newLog(hello),
+	})
+	return err
+}
+
+// newLog writes lines that the server takes over from standard error.
+func newLog(hello *worker.Hello) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(hello.LogLevel)) // an unknown name is "info"
+	handler := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	return slog.New(handler).With("channel", hello.Show.Channel)
+}
+
+func (s *session) send(m worker.Message) {
+	if err := worker.Send(s.conn, m); err != nil {
+		s.fail(err)
+	}
+}
+
+// fail ends the session: the mixer, and listen.
+func (s *session) fail(err error) {
+	s.stop(err)
+	_ = s.conn.Close()
+}
+
+// run obeys messages until the session ends, then lets the mixer finish.
+func (s *session) run(ctx context.Context) error {
+	ctx, s.stop = context.WithCancelCause(ctx)
+	err := s.listen(ctx)
+	s.stop(err)
+	s.mixing.Wait() // after quit what it holds goes out yet
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, io.EOF) {
+		return cause
+	}
+	return nil
+}
+
+// listen obeys the server. It ends with io.EOF when the server is gone, with
+// nil on quit.
+func (s *session) listen(ctx context.Context) error {
+	for {
+		message, err := worker.Receive(s.conn)
+		if err != nil {
+			return err
+		}
+		switch m := message.(type) {
+		case *worker.Start:
+			err = s.start(ctx, m.Frame)
+		case *worker.TrackChange:
+			s.streams[m.Stream] = stream{m.Source, m.Track}
+		case *worker.StreamPacket:
+			err = s.packet(m)
+		case *worker.Gone:
+			s.engine.Gone(m.Source)
+		case *worker.Command:
+			s.engine.Do(*m, func(ack worker.Ack) { s.send(&ack) })
+		case *worker.Quit:
+			return nil
+		default:
+			err = fmt.Errorf("%w: unexpected %T", worker.ErrProtocol, message)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) start(ctx context.Context, frame int64) error {
+	if s.started {
+		return fmt.Errorf("%w: started twice", worker.ErrProtocol)
+	}
+	s.started = true
+	s.mixing.Go(func() {
+		if err := s.engine.Run(ctx, frame); err != nil {
+			s.fail(err)
+		}
+	})
+	return nil
+}
+
+func (s *session) packet(m *worker.StreamPacket) error {
+	from, ok := s.streams[m.Stream]
+	if !ok {
+		return fmt.Errorf("%w: packet of stream %d without a track", worker.ErrProtocol, m.Stream)
+	}
+	m.Packet.Track = from.track
+	s.engine.Packet(from.source, m.Packet)
+	return nil
+}
