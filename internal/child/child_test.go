@@ -193,6 +193,21 @@ func TestCloseEndsBlockedCalls(t *testing.T) {
 	require.NoError(t, far.Close())
 }
 
+// What a child said before it went is read even after a send to it failed.
+func TestLastWordsAreHeard(t *testing.T) {
+	near, far, err := Pair()
+	require.NoError(t, err)
+	require.NoError(t, far.Send(1, []byte("last words")))
+	require.NoError(t, far.Close())
+	require.Error(t, near.Send(2, []byte("too late")))
+	kind, payload, err := near.Receive()
+	require.NoError(t, err)
+	require.Equal(t, byte(1), kind)
+	require.Equal(t, "last words", string(payload))
+	require.Error(t, near.Send(2, nil))
+	require.NoError(t, near.Close())
+}
+
 func TestFrameSizeIsBounded(t *testing.T) {
 	near, far, err := Pair()
 	require.NoError(t, err)

@@ -26,18 +26,19 @@ var ErrFrameSize = errors.New("frame is too large")
 // big-endian uint32, one byte of kind, the payload. Send and Close may be
 // called from any goroutine, Receive from one at a time.
 type Conn struct {
-	socket  net.Conn
+	socket  *net.UnixConn
 	reader  *bufio.Reader
 	sending sync.Mutex
 }
 
-func newConn(socket net.Conn) *Conn {
+func newConn(socket *net.UnixConn) *Conn {
 	return &Conn{socket: socket, reader: bufio.NewReaderSize(socket, 64<<10)}
 }
 
 // Send writes one frame whose payload is the parts joined, without copying
 // them. It blocks while the socket is full; Close ends that. After an error
-// the connection is closed, because half a frame may be out.
+// nothing more can be sent, because half a frame may be out; what the other
+// end sent before can still be received.
 func (c *Conn) Send(kind byte, parts ...[]byte) error {
 	size := 0
 	for _, part := range parts {
@@ -55,7 +56,7 @@ func (c *Conn) Send(kind byte, parts ...[]byte) error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	if _, err := buffers.WriteTo(c.socket); err != nil {
-		_ = c.socket.Close() // the first error is the one that tells
+		_ = c.socket.CloseWrite() // the first error is the one that tells
 		return fmt.Errorf("send frame: %w", err)
 	}
 	return nil
@@ -138,5 +139,10 @@ func fileConn(file *os.File) (*Conn, error) {
 		_ = socket.Close()
 		return nil, fmt.Errorf("close duplicate of socket: %w", closeErr)
 	}
-	return newConn(socket), nil
+	unixSocket, ok := socket.(*net.UnixConn)
+	if !ok {
+		_ = socket.Close()
+		return nil, fmt.Errorf("open socket: descriptor is a %T", socket)
+	}
+	return newConn(unixSocket), nil
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"millrace/internal/child"
 	"millrace/internal/child/sandbox"
@@ -61,8 +60,6 @@ func messages() []Message {
 		},
 	}
 }
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestMessagesSurviveTheSocket(t *testing.T) {
 	server, client, err := child.Pair()

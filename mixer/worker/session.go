@@ -1,0 +1,207 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"millrace/internal/child"
+)
+
+// session is the life of one worker as the Host sees it.
+type session struct {
+	host    *Host
+	process *child.Process
+	conn    *child.Conn
+	outbox  *outbox
+	began   time.Time
+	onAir   atomic.Bool // start was sent
+
+	mu         sync.Mutex
+	continuity *Continuity // nil until ready
+	failure    error       // why the Host ended it
+	pending    map[uint64]chan Ack
+
+	over chan struct{} // closed when nothing more will be received
+}
+
+// serve is child.Supervisor's Serve.
+func (h *Host) serve(ctx context.Context, process *child.Process, conn *child.Conn) error {
+	hello, err := h.hello()
+	if err != nil {
+		return err
+	}
+	s := &session{
+		host: h, process: process, conn: conn, outbox: newOutbox(), began: time.Now(),
+		pending: map[uint64]chan Ack{}, over: make(chan struct{}),
+	}
+	if err := s.outbox.control(hello); err != nil {
+		return err
+	}
+	// The session ends when the worker does, not with ctx: what it finishes
+	// after a quit still counts.
+	work, stop := context.WithCancel(context.Background())
+	var helpers sync.WaitGroup
+	helpers.Go(func() { s.send(work) })
+	helpers.Go(func() { s.watch(ctx, work) })
+
+	err = s.receive()
+	s.leave()
+	stop()
+	_ = conn.Close() // ends a send to a worker that does not read
+	helpers.Wait()
+	if failure := s.failed(); failure != nil {
+		return failure
+	}
+	return err
+}
+
+// leave takes the worker off air: filler goes on from its last packets.
+func (s *session) leave() {
+	s.host.enter(nil)
+	s.outbox.close()
+	if continuity := s.timeline(); continuity != nil {
+		continuity.Detach()
+	}
+	close(s.over)
+}
+
+func (s *session) timeline() *Continuity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.continuity
+}
+
+func (s *session) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure
+}
+
+// receive handles what the worker sends until it is gone (nil) or breaks the
+// protocol.
+func (s *session) receive() error {
+	for {
+		message, err := Receive(s.conn)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.handle(message); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) handle(message Message) error {
+	switch m := message.(type) {
+	case *StreamPacket:
+		continuity := s.timeline()
+		if continuity == nil {
+			return fmt.Errorf("%w: packet before ready", ErrProtocol)
+		}
+		return continuity.Write(m.Stream, m.Packet)
+	case *Ready:
+		return s.ready(m)
+	case *Ack:
+		s.acknowledge(*m)
+		return nil
+	case *Report:
+		s.host.reported(*m)
+		return nil
+	}
+	return fmt.Errorf("%w: %T from a worker", ErrProtocol, message)
+}
+
+func (s *session) ready(ready *Ready) error {
+	if s.timeline() != nil {
+		return fmt.Errorf("%w: ready twice", ErrProtocol)
+	}
+	known := map[string]bool{}
+	for _, rendition := range ready.Renditions {
+		if rendition.Track.ID != rendition.ID || known[rendition.ID] {
+			return fmt.Errorf("%w: rendition %q has no track of its own", ErrProtocol, rendition.ID)
+		}
+		known[rendition.ID] = true
+	}
+	continuity, err := s.host.timeline(ready)
+	if err != nil {
+		return err
+	}
+	s.host.enter(s)
+	if s.host.config.OnWorker != nil {
+		s.host.config.OnWorker(ready)
+	}
+	start := continuity.Attach()
+	s.mu.Lock()
+	s.continuity = continuity
+	s.mu.Unlock()
+	if err := s.outbox.control(&Start{Frame: start}); err != nil {
+		return err
+	}
+	s.onAir.Store(true)
+	s.host.config.Log.Info("worker on air", "pid", s.process.Pid(), "frame", start, "after", time.Since(s.began).Round(time.Millisecond),
+		"device", ready.Encoder.Device, "encoder", ready.Encoder.Codec, "reason", ready.Encoder.Reason)
+	return nil
+}
+
+// do waits for the Ack of a command.
+func (s *session) do(ctx context.Context, command *Command) (Ack, error) {
+	answer := make(chan Ack, 1)
+	s.mu.Lock()
+	s.pending[command.ID] = answer
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.pending, command.ID)
+		s.mu.Unlock()
+	}()
+	if err := s.outbox.control(command); err != nil {
+		return Ack{}, fmt.Errorf("%w: %w", ErrNoWorker, err)
+	}
+	select {
+	case ack := <-answer:
+		return ack, nil
+	case <-s.over:
+		return Ack{}, ErrNoAnswer
+	case <-ctx.Done():
+		return Ack{}, context.Cause(ctx)
+	}
+}
+
+func (s *session) acknowledge(ack Ack) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if answer, waiting := s.pending[ack.ID]; waiting {
+		delete(s.pending, ack.ID)
+		answer <- ack
+	}
+}
+
+// send writes what waits for the worker until work ends.
+func (s *session) send(work context.Context) {
+	for {
+		change, message, err := s.outbox.next(work)
+		if err != nil {
+			return
+		}
+		if change != nil {
+			err = Send(s.conn, change)
+		}
+		if err == nil {
+			err = Send(s.conn, message)
+		}
+		if err != nil {
+			if work.Err() == nil {
+				s.fail(err)
+			}
+			return
+		}
+	}
+}
