@@ -1,0 +1,114 @@
+package srt
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"millrace/ingest"
+	"millrace/internal/media"
+	"millrace/internal/mpegts"
+	"millrace/internal/srt"
+)
+
+// Why we end a connection.
+var (
+	errSilent = fmt.Errorf("no media for %v", stallTimeout)
+	errParser = errors.New("a transport stream that broke its parser")
+)
+
+// connection is one publisher on its way to its session. One goroutine.
+type connection struct {
+	conn    *srt.Conn
+	session ingest.Session
+	log     *slog.Logger
+	demuxer *mpegts.Demuxer
+	units   uint64 // access units written
+}
+
+func compare(a, b Status) int {
+	return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Remote, b.Remote))
+}
+
+// handle serves one publisher from its opening to its end.
+func (l *Listener) handle(ctx context.Context, conn *srt.Conn) {
+	log := l.config.Log.With("source", conn.Source(), "remote", conn.Remote())
+	session, err := l.config.Accept(Request{Source: conn.Source(), Remote: conn.Remote()})
+	if err != nil { // another was faster between the handshake and now
+		log.Info("SRT publisher refused", "err", err)
+		conn.Explain(err.Error())
+		return
+	}
+	c := &connection{conn: conn, session: session, log: log}
+	c.demuxer = mpegts.NewDemuxer(c.write)
+	l.add(c)
+	defer l.remove(c)
+	err = c.run(ctx)
+	if errors.Is(err, srt.ErrShutdown) {
+		session.Close(nil)
+	} else {
+		session.Close(err)
+	}
+	conn.Explain(err.Error())
+	log.Info("SRT publisher gone", "err", err, "stream", c.demuxer.Stats(), "link", conn.Stats(), "overrun", conn.Dropped())
+}
+
+func (c *connection) write(track *media.Track, pts, dts time.Duration, key bool, data []byte) {
+	c.units++
+	c.session.Write(ingest.AccessUnit{Track: track, PTS: pts, DTS: dts, Key: key, Data: data})
+}
+
+// run reads the stream until something ends it, and says what.
+func (c *connection) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	gone := make(chan struct{})
+	defer close(gone)
+	if r, ok := c.session.(ingest.Revocable); ok {
+		watch.Go(func() {
+			select {
+			case <-r.Revoked():
+				cancel(r.Reason())
+			case <-gone:
+			}
+		})
+	}
+	stall := time.AfterFunc(stallTimeout, func() { cancel(errSilent) })
+	defer stall.Stop()
+	for {
+		data, err := c.conn.Read(ctx)
+		if errors.Is(err, context.Canceled) {
+			return ingest.ErrDown
+		}
+		if err != nil {
+			return err
+		}
+		before := c.units
+		if err := c.read(data); err != nil {
+			return err
+		}
+		if c.units != before {
+			stall.Reset(stallTimeout)
+		}
+	}
+}
+
+// read demuxes one piece. What a publisher sends must not end the server: a
+// fault of a parser ends the connection alone.
+func (c *connection) read(data []byte) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			c.log.Error("parser of transport streams panicked", "fault", fault, "stack", string(debug.Stack()))
+			err = errParser
+		}
+	}()
+	c.demuxer.Write(data)
+	return nil
+}
