@@ -61,6 +61,16 @@ func lockDirectory(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// Locked gives ErrLocked when a process holds the store under dir, nil when
+// none does.
+func Locked(dir string) error {
+	lock, err := lockDirectory(dir)
+	if err != nil {
+		return err
+	}
+	return lock.Close()
+}
+
 func (e *Embedded) start(ctx context.Context, dir string) error {
 	var err error
 	e.server, err = server.NewServer(&server.Options{

@@ -1,0 +1,167 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"millrace/internal/child"
+	"millrace/internal/media"
+	"millrace/mixer/worker"
+	"millrace/output/cmaf"
+	"millrace/output/origin"
+	"millrace/record"
+)
+
+// beginLead is how far ahead a timeline begins, so that the worker knows of it
+// in time.
+const beginLead = 200 * time.Millisecond
+
+// workerMemory is the resident memory above which a worker is replaced: four
+// times what four 1080p sources and their ladder take.
+const workerMemory = 4 << 30
+
+// channelConfig is what one run of a channel is made of.
+type channelConfig struct {
+	ID           string
+	Show         func() worker.Show // the present one; a new worker starts with it
+	Grid         cmaf.Grid
+	Window       time.Duration
+	MaxBytes     int64
+	ReserveBytes int64
+	Volume       string // directory that holds the stores of all channels
+	Device       string // gpu.Open's name
+	Clock        *media.Clock
+	Worker       child.Command
+	Feed         func(source string) feed // nil where there is none, as for test sources
+	Origin       *origin.Handler
+	Log          *slog.Logger
+}
+
+// feed is a source's packets: what the GOP cache holds, then live.
+type feed interface {
+	Subscribe(media.Sink) (cancel func())
+}
+
+// channel is one run of a channel, from its feeds to its playlists:
+//
+//	feeds -> worker host -> packager -> store -> origin
+type channel struct {
+	channelConfig
+	store  *record.Store
+	host   *worker.Host
+	worker atomic.Pointer[worker.Ready] // of the newest worker; nil before the first
+
+	mu    sync.Mutex
+	feeds map[string]func() // cancel of the subscription, by source
+	over  bool              // no more subscriptions
+}
+
+// newChannel opens the channel's store.
+func newChannel(config channelConfig) (*channel, error) {
+	store, err := record.Open(record.Config{
+		Dir: filepath.Join(config.Volume, config.ID), Channel: config.ID,
+		Window: config.Window, MaxBytes: config.MaxBytes, ReserveBytes: config.ReserveBytes, Log: config.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := &channel{channelConfig: config, store: store, feeds: map[string]func(){}}
+	c.host = worker.NewHost(worker.Config{
+		Channel: config.ID, Show: config.Show, Clock: config.Clock, Rate: config.Grid.Rate, GOPFrames: config.Grid.GOPFrames(),
+		Device: config.Device, Command: config.Worker, MemoryLimit: workerMemory,
+		OnReady: c.beginProgram, OnWorker: c.connectFeeds, Log: config.Log,
+	})
+	return c, nil
+}
+
+// Run mixes, packages, stores and serves until the context ends, then stops in
+// the order of the data.
+func (c *channel) Run(ctx context.Context) error {
+	storing := begin(context.WithoutCancel(ctx), func(ctx context.Context) {
+		if err := c.store.Run(ctx); err != nil {
+			c.Log.Error("store channel", "channel", c.ID, "err", err)
+		}
+	})
+	err := c.host.Run(ctx)
+	c.disconnectFeeds()
+	c.Origin.Remove(c.ID)
+	storing.stop()
+	if closeErr := c.store.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// beginProgram is called once, with what the first worker will encode: it makes
+// the way from packets to playlists and gives its beginning, and the frame at
+// which the timeline begins: that of the first segment that the store leaves
+// free.
+func (c *channel) beginProgram(renditions []worker.Rendition) (media.Sink, int64, error) {
+	packaged := make([]*cmaf.Rendition, len(renditions))
+	for i, r := range renditions {
+		made, err := cmaf.NewRendition(c.Grid, r.ID, r.Track, r.Bitrate)
+		if err != nil {
+			return nil, 0, err
+		}
+		packaged[i] = made
+	}
+	if err := c.store.SetLayout(record.Layout{Grid: c.Grid, Renditions: packaged}); err != nil {
+		return nil, 0, err
+	}
+	packager := cmaf.NewPackager(packaged, c.store.Append)
+	packager.Faults = func(f cmaf.Fault) {
+		c.Log.Error("packets of a rendition break off", "channel", c.ID, "rendition", f.Rendition, "unit", f.Unit, "missing", f.Missing, "reason", f.Reason)
+	}
+	c.Origin.Add(c.ID, origin.Channel{Store: c.store})
+	first := c.store.NextSegment(c.Clock.Now().Add(beginLead), c.Grid)
+	return packager, c.Grid.SegmentStart(first), nil
+}
+
+// connectFeeds gives a new worker the packets of every source, beginning with
+// the last keyframe.
+func (c *channel) connectFeeds(ready *worker.Ready) {
+	c.worker.Store(ready)
+	c.subscribe()
+}
+
+// subscribe connects the sources of the present show to the present worker.
+func (c *channel) subscribe() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return
+	}
+	for _, cancel := range c.feeds {
+		cancel()
+	}
+	clear(c.feeds)
+	for _, s := range c.Show().Sources {
+		if feed := c.Feed(s.ID); feed != nil {
+			c.feeds[s.ID] = feed.Subscribe(c.host.Input(s.ID))
+		}
+	}
+}
+
+func (c *channel) disconnectFeeds() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	for _, cancel := range c.feeds {
+		cancel()
+	}
+	clear(c.feeds)
+}
+
+// change puts a changed show on air at a tick, without a break.
+func (c *channel) change(ctx context.Context, show worker.Show) error {
+	if _, err := c.host.Do(ctx, worker.Command{Show: &show}); err != nil {
+		return fmt.Errorf("change channel %q: %w", c.ID, err)
+	}
+	c.subscribe()
+	return nil
+}

@@ -1,0 +1,396 @@
+package appliance
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"millrace/api"
+	"millrace/internal/media"
+	"millrace/internal/state"
+	"millrace/mixer/worker"
+	"millrace/output/cmaf"
+)
+
+// program is one channel that exists: its documents and, while it is not
+// stopped, its run. onAir and running change under mu of channels; live
+// serialises takes so that what is stored last is what happened last.
+type program struct {
+	stored api.Stored[api.Channel]
+	onAir  api.Stored[air]
+	live   sync.Mutex
+
+	running *task
+	run     *channel // nil between runs
+	failure error    // why the last run ended; nil while one goes on
+}
+
+// channels keeps the programs of the node. It implements api.Channels and
+// api.Live.
+type channels struct {
+	store   state.Store
+	sources *sources
+	clock   *media.Clock
+	log     *slog.Logger
+	base    channelConfig // what every run shares
+
+	mu   sync.RWMutex
+	byID map[string]*program
+	ctx  context.Context // of Run; nil before
+}
+
+func openChannels(ctx context.Context, store state.Store, sources *sources, base channelConfig) (*channels, error) {
+	documents, err := loadAll[api.Channel](ctx, store, kindChannel)
+	if err != nil {
+		return nil, err
+	}
+	airs, err := loadAll[air](ctx, store, kindAir)
+	if err != nil {
+		return nil, err
+	}
+	c := &channels{store: store, sources: sources, clock: base.Clock, log: base.Log, base: base, byID: map[string]*program{}}
+	for id, document := range documents {
+		onAir, ok := airs[id]
+		if !ok { // the node ended between two writes
+			onAir.Value = air{Program: document.Value.Program, Preview: document.Value.Preview}
+		}
+		c.byID[id] = &program{stored: document, onAir: onAir}
+	}
+	return c, nil
+}
+
+// Run keeps every channel that is not stopped on air until the context ends.
+func (c *channels) Run(ctx context.Context) error {
+	c.mu.Lock()
+	c.ctx = ctx
+	for _, p := range c.byID {
+		if !p.stored.Value.Stopped {
+			c.start(p)
+		}
+	}
+	c.mu.Unlock()
+	<-ctx.Done()
+	for _, running := range c.tasks() {
+		running.stop()
+	}
+	return nil
+}
+
+// tasks are those of the programs that run.
+func (c *channels) tasks() []*task {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var tasks []*task
+	for _, p := range c.byID {
+		tasks = append(tasks, p.running)
+	}
+	return tasks
+}
+
+// start begins the runs of a program; the caller holds mu.
+func (c *channels) start(p *program) {
+	if c.ctx == nil || p.running != nil {
+		return
+	}
+	p.running = begin(c.ctx, func(ctx context.Context) { c.keepRunning(ctx, p) })
+}
+
+// keepRunning starts a channel again whenever a run of it fails.
+func (c *channels) keepRunning(ctx context.Context, p *program) {
+	const firstPause, lastPause = time.Second, 30 * time.Second
+	pause := firstPause
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := c.runOnce(ctx, p)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			pause = firstPause
+		}
+		c.log.Error("channel ended", "channel", p.stored.Value.Id, "err", err, "restartIn", pause)
+		if err := c.clock.SleepUntil(ctx, c.clock.Now().Add(pause)); err != nil {
+			return
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+func (c *channels) runOnce(ctx context.Context, p *program) error {
+	run, err := c.newRun(p)
+	c.mu.Lock()
+	p.run, p.failure = run, err
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	err = run.Run(ctx)
+	c.mu.Lock()
+	p.run, p.failure = nil, err
+	c.mu.Unlock()
+	return err
+}
+
+func (c *channels) newRun(p *program) (*channel, error) {
+	c.mu.RLock()
+	document := p.stored.Value
+	c.mu.RUnlock()
+	rate, err := media.ParseRate(string(document.Canvas.Rate))
+	if err != nil {
+		return nil, err
+	}
+	config := c.base
+	config.ID = document.Id
+	config.Grid = cmaf.NewGrid(rate)
+	config.Window = time.Duration(document.Dvr.WindowMs) * time.Millisecond
+	config.MaxBytes = document.Dvr.MaxBytes
+	config.Show = func() worker.Show { return c.show(p) }
+	config.Feed = func(id string) feed {
+		if f := c.sources.feed(id); f != nil {
+			return f
+		}
+		return nil
+	}
+	return newChannel(config)
+}
+
+// show is what a worker of this program should do now.
+func (c *channels) show(p *program) worker.Show {
+	c.mu.RLock()
+	document, onAir := p.stored.Value, p.onAir.Value
+	c.mu.RUnlock()
+	show, err := showOf(document, onAir, c.sources.document)
+	if err != nil { // every change is checked before it is stored
+		c.log.Error("describe channel to its worker", "channel", document.Id, "err", err)
+	}
+	return show
+}
+
+// find is the program of an id.
+func (c *channels) find(id string) (*program, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	p, ok := c.byID[id]
+	if !ok {
+		return nil, api.NotFound("channel", id)
+	}
+	return p, nil
+}
+
+// usedBy names a channel that has the source.
+func (c *channels) usedBy(source string) string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for id, p := range c.byID {
+		if slices.Contains(p.stored.Value.Sources, source) {
+			return id
+		}
+	}
+	return ""
+}
+
+// sourceChanged puts a changed source on air wherever it is used.
+func (c *channels) sourceChanged(ctx context.Context, source string) {
+	c.mu.RLock()
+	var users []*program
+	for _, p := range c.byID {
+		if p.run != nil && slices.Contains(p.stored.Value.Sources, source) {
+			users = append(users, p)
+		}
+	}
+	c.mu.RUnlock()
+	for _, p := range users {
+		if err := c.apply(ctx, p); err != nil {
+			c.log.Error("apply changed source", "source", source, "channel", p.stored.Value.Id, "err", err)
+		}
+	}
+}
+
+// sourceGone tells the workers that a source's publisher ended.
+func (c *channels) sourceGone(source string) {
+	for _, run := range c.running() {
+		run.host.Gone(source)
+	}
+}
+
+// apply tells a running program its present show. A worker that is being
+// replaced starts with it anyway.
+func (c *channels) apply(ctx context.Context, p *program) error {
+	c.mu.RLock()
+	run := p.run
+	c.mu.RUnlock()
+	if run == nil {
+		return nil
+	}
+	err := run.change(ctx, c.show(p))
+	if errors.Is(err, worker.ErrNoWorker) {
+		return nil
+	}
+	return err
+}
+
+// view is a channel's document with what is on its air; the caller holds mu.
+func (p *program) view() api.Stored[api.Channel] {
+	document := p.stored.Value
+	document.Program, document.Preview = p.onAir.Value.Program, p.onAir.Value.Preview
+	return api.Stored[api.Channel]{Value: document, Revision: p.stored.Revision}
+}
+
+// ListChannels implements api.Channels.
+func (c *channels) ListChannels() []api.Stored[api.Channel] {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	list := make([]api.Stored[api.Channel], 0, len(c.byID))
+	for _, p := range c.byID {
+		list = append(list, p.view())
+	}
+	slices.SortFunc(list, func(a, b api.Stored[api.Channel]) int { return cmp.Compare(a.Value.Id, b.Value.Id) })
+	return list
+}
+
+// GetChannel implements api.Channels.
+func (c *channels) GetChannel(id string) (api.Stored[api.Channel], error) {
+	p, err := c.find(id)
+	if err != nil {
+		return api.Stored[api.Channel]{}, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return p.view(), nil
+}
+
+// CreateChannel implements api.Channels.
+func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api.Stored[api.Channel], error) {
+	document = completed(document)
+	if err := checkChannel(document, c.knownSource); err != nil {
+		return api.Stored[api.Channel]{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stored, err := create(ctx, c.store, kindChannel, document.Id, document)
+	if err != nil {
+		return api.Stored[api.Channel]{}, err
+	}
+	onAir := air{Program: document.Program, Preview: document.Preview}
+	storedAir, err := put(ctx, c.store, kindAir, document.Id, onAir, uint64(state.AnyRevision))
+	if err != nil {
+		return api.Stored[api.Channel]{}, err
+	}
+	p := &program{stored: stored, onAir: storedAir}
+	c.byID[document.Id] = p
+	if !document.Stopped {
+		c.start(p)
+	}
+	return p.view(), nil
+}
+
+func (c *channels) knownSource(id string) bool {
+	_, ok := c.sources.document(id)
+	return ok
+}
+
+// UpdateChannel implements api.Channels.
+func (c *channels) UpdateChannel(ctx context.Context, id string, match api.Match, change func(api.Channel) (api.Channel, error)) (api.Stored[api.Channel], error) {
+	p, err := c.find(id)
+	if err != nil {
+		return api.Stored[api.Channel]{}, err
+	}
+	p.live.Lock()
+	defer p.live.Unlock()
+	view, err := c.replace(ctx, p, match, change)
+	if err != nil {
+		return view, err
+	}
+	return view, c.apply(ctx, p)
+}
+
+// replace checks and stores a change of a program.
+func (c *channels) replace(ctx context.Context, p *program, match api.Match, change func(api.Channel) (api.Channel, error)) (api.Stored[api.Channel], error) {
+	none := api.Stored[api.Channel]{}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	present := p.view()
+	if !match.Holds(present.Revision) {
+		return none, api.Stale()
+	}
+	changed, err := change(present.Value)
+	if err != nil {
+		return none, err
+	}
+	changed = completed(changed)
+	if err := checkFrozen(present.Value, changed); err != nil {
+		return none, err
+	}
+	if err := checkChannel(changed, c.knownSource); err != nil {
+		return none, err
+	}
+	if changed.Program != present.Value.Program {
+		return none, api.Conflict("on-air", fmt.Sprintf("The scene %q is on program.", present.Value.Program),
+			"What is on air changes by POST …/cut, on a frame.")
+	}
+	stored, err := put(ctx, c.store, kindChannel, changed.Id, changed, present.Revision)
+	if err != nil {
+		return none, err
+	}
+	p.stored = stored
+	onAir := p.onAir.Value
+	onAir.Preview = changed.Preview
+	if err := c.storeAir(ctx, p, onAir); err != nil {
+		return none, err
+	}
+	return p.view(), nil
+}
+
+// storeAir stores what is on air; the caller holds mu.
+func (c *channels) storeAir(ctx context.Context, p *program, onAir air) error {
+	if reflect.DeepEqual(onAir, p.onAir.Value) {
+		return nil
+	}
+	stored, err := put(ctx, c.store, kindAir, p.stored.Value.Id, onAir, uint64(state.AnyRevision))
+	if err == nil {
+		p.onAir = stored
+	}
+	return err
+}
+
+// DeleteChannel implements api.Channels.
+func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match) error {
+	p, err := c.find(id)
+	if err != nil {
+		return err
+	}
+	p.live.Lock()
+	defer p.live.Unlock()
+	c.mu.Lock()
+	if c.byID[id] != p {
+		c.mu.Unlock()
+		return api.NotFound("channel", id)
+	}
+	if !match.Holds(p.stored.Revision) {
+		c.mu.Unlock()
+		return api.Stale()
+	}
+	err = remove(ctx, c.store, kindChannel, id, p.stored.Revision)
+	if err == nil {
+		err = remove(ctx, c.store, kindAir, id, uint64(state.AnyRevision))
+		delete(c.byID, id)
+	}
+	running := p.running
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	running.stop()
+	if err := os.RemoveAll(filepath.Join(c.base.Volume, id)); err != nil {
+		return fmt.Errorf("remove store of channel %q: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"millrace/gpu"
+	"millrace/internal/appliance/config"
+	"millrace/internal/child/sandbox"
+	"millrace/internal/state"
+)
+
+// Check is one finding of Examine.
+type Check struct {
+	Name   string `json:"name"`
+	Result string `json:"result"` // ok, warn or fail
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"` // what to do
+}
+
+// String is the check as a line of text.
+func (c Check) String() string {
+	mark := map[string]string{"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}[c.Result]
+	line := fmt.Sprintf("%s  %-10s %s", mark, c.Name, c.Detail)
+	if c.Hint != "" {
+		line += "\n                 -> " + c.Hint
+	}
+	return line
+}
+
+// Healthy holds when no check failed.
+func Healthy(checks []Check) bool {
+	for _, check := range checks {
+		if check.Result == "fail" {
+			return false
+		}
+	}
+	return true
+}
+
+// Examine checks the machine for what a node with this configuration needs. It
+// changes nothing and works beside a running node.
+func Examine(ctx context.Context, cfg config.Config) []Check {
+	checks := []Check{checkCores(), checkDevice(cfg.GPU)}
+	running := nodeRuns(ctx, cfg)
+	checks = append(checks, checkData(cfg, running), checkSpace(cfg))
+	return append(checks, checkPorts(cfg, running))
+}
+
+// ExamineSandbox confines this process as a worker is and says which layers
+// hold. Afterwards the process can do little but print and exit.
+func ExamineSandbox() []Check {
+	layers, err := sandbox.Apply(sandbox.Policy{})
+	if err != nil {
+		return []Check{{Name: "sandbox", Result: "fail", Detail: err.Error()}}
+	}
+	var checks []Check
+	for _, layer := range layers {
+		check := Check{Name: "sandbox", Result: "ok", Detail: layer.Name + ": " + layer.Reason}
+		if !layer.Active {
+			check.Result, check.Detail = "warn", layer.Name+" does not hold: "+layer.Reason
+		}
+		checks = append(checks, check)
+	}
+	return checks
+}
+
+func checkCores() Check {
+	check := Check{Name: "cpu", Result: "ok", Detail: fmt.Sprintf("%d cores", runtime.NumCPU())}
+	if runtime.NumCPU() < 2 {
+		check.Result, check.Hint = "warn", "the demo channel needs two cores; make smaller ladders"
+	}
+	return check
+}
+
+func checkDevice(cfg config.GPU) Check {
+	if err := checkGPU(cfg); err != nil {
+		return Check{Name: "gpu", Result: "fail", Detail: err.Error(), Hint: "set gpu.policy to prefer"}
+	}
+	opened, err := gpu.Open(device(cfg))
+	if err != nil {
+		return Check{Name: "gpu", Result: "fail", Detail: err.Error()}
+	}
+	defer opened.Close()
+	info := opened.Info()
+	detail := fmt.Sprintf("mixes and encodes on %s with %s", info.Name, info.Encoder)
+	if info.Reason != "" {
+		detail += ": " + info.Reason
+	}
+	return Check{Name: "gpu", Result: "ok", Detail: detail}
+}
+
+// nodeRuns sees whether a node owns the data directory now.
+func nodeRuns(ctx context.Context, cfg config.Config) bool {
+	dir := filepath.Join(cfg.Node.DataDir, "state")
+	if _, err := os.Stat(dir); err != nil {
+		return false
+	}
+	return errors.Is(state.Locked(dir), state.ErrLocked)
+}
+
+func checkData(cfg config.Config, running bool) Check {
+	check := Check{Name: "data", Result: "ok", Detail: cfg.Node.DataDir + " can be written"}
+	if running {
+		check.Detail = cfg.Node.DataDir + " is in use by a running node"
+		return check
+	}
+	if err := prepareDirectories(cfg); err != nil {
+		check.Result, check.Detail = "fail", err.Error()
+	}
+	return check
+}
+
+func checkSpace(cfg config.Config) Check {
+	check := Check{Name: "disk", Result: "ok"}
+	dir := cfg.Storage.Volume
+	for {
+		var fs syscall.Statfs_t
+		err := syscall.Statfs(dir, &fs)
+		if err == nil {
+			free := int64(fs.Bavail) * fs.Bsize
+			check.Detail = fmt.Sprintf("%.1f GiB free for %s", float64(free)/(1<<30), cfg.Storage.Volume)
+			if free < cfg.Storage.ReserveBytes+1<<30 {
+				check.Result, check.Hint = "warn", "free space, set storage.volumes to another directory, or lower storage.reserveBytes"
+			}
+			return check
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			check.Result, check.Detail = "fail", err.Error()
+			return check
+		}
+		dir = parent
+	}
+}
+
+func checkPorts(cfg config.Config, running bool) Check {
+	check := Check{Name: "ports", Result: "ok"}
+	bound, err := bind(cfg)
+	switch {
+	case err == nil:
+		bound.close()
+		check.Detail = "all can be opened"
+	case running:
+		check.Detail = "in use by the running node"
+	default:
+		check.Result, check.Detail = "fail", err.Error()
+	}
+	return check
+}

@@ -1,0 +1,73 @@
+package appliance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"millrace/api"
+	"millrace/internal/state"
+)
+
+// The kinds of stored document.
+const (
+	kindSource  = "source"
+	kindChannel = "channel"
+	kindAir     = "air" // what is on a channel's air: changes live, apart from its settings
+	kindKey     = "key"
+	kindSession = "session"
+	kindNode    = "node"
+)
+
+// loadAll reads every document of a kind.
+func loadAll[T any](ctx context.Context, store state.Store, kind string) (map[string]api.Stored[T], error) {
+	documents, err := store.List(ctx, kind)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]api.Stored[T], len(documents))
+	for _, document := range documents {
+		var value T
+		if err := json.Unmarshal(document.Value, &value); err != nil {
+			return nil, fmt.Errorf("decode %s %q: %w", kind, document.ID, err)
+		}
+		all[document.ID] = api.Stored[T]{Value: value, Revision: uint64(document.Revision)}
+	}
+	return all, nil
+}
+
+// create stores a new document.
+func create[T any](ctx context.Context, store state.Store, kind, id string, value T) (api.Stored[T], error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return api.Stored[T]{}, fmt.Errorf("encode %s %q: %w", kind, id, err)
+	}
+	revision, err := store.Create(ctx, kind, id, text)
+	if errors.Is(err, state.ErrExists) {
+		return api.Stored[T]{}, api.Exists(kind, id)
+	}
+	return api.Stored[T]{Value: value, Revision: uint64(revision)}, err
+}
+
+// put replaces a document at the revision it was read.
+func put[T any](ctx context.Context, store state.Store, kind, id string, value T, at uint64) (api.Stored[T], error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return api.Stored[T]{}, fmt.Errorf("encode %s %q: %w", kind, id, err)
+	}
+	revision, err := store.Put(ctx, kind, id, text, state.Revision(at))
+	if errors.Is(err, state.ErrStale) {
+		return api.Stored[T]{}, api.Stale()
+	}
+	return api.Stored[T]{Value: value, Revision: uint64(revision)}, err
+}
+
+// remove deletes a document at the revision it was read.
+func remove(ctx context.Context, store state.Store, kind, id string, at uint64) error {
+	err := store.Delete(ctx, kind, id, state.Revision(at))
+	if errors.Is(err, state.ErrStale) {
+		return api.Stale()
+	}
+	return err
+}

@@ -1,0 +1,211 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"millrace/api"
+	"millrace/internal/media"
+	"millrace/mixer/worker"
+)
+
+// takeAhead is how far in the future a take may be asked for.
+const takeAhead = time.Minute
+
+// Take implements api.Live: it acts on exactly one frame and says which.
+func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.LiveAnswer, error) {
+	p, err := c.find(id)
+	if err != nil {
+		return api.LiveAnswer{}, err
+	}
+	command, rate, err := c.command(p, take)
+	if err != nil {
+		return api.LiveAnswer{}, err
+	}
+	p.live.Lock()
+	defer p.live.Unlock()
+	ack, err := c.do(ctx, p, command)
+	if err != nil {
+		return api.LiveAnswer{}, err
+	}
+	c.mu.Lock()
+	onAir := p.onAir.Value
+	onAir.Program, onAir.Preview = ack.Program, ack.Preview
+	err = c.storeAir(ctx, p, onAir)
+	c.mu.Unlock()
+	return api.LiveAnswer{
+		Program: ack.Program, Preview: ack.Preview, Frame: ack.Frame,
+		Time: api.Timestamp{Time: rate.At(ack.Frame).UTC()},
+	}, err
+}
+
+// command words a take for the worker.
+func (c *channels) command(p *program, take api.Take) (worker.Command, media.Rate, error) {
+	c.mu.RLock()
+	document := p.stored.Value
+	c.mu.RUnlock()
+	rate, err := media.ParseRate(string(document.Canvas.Rate))
+	if err != nil {
+		return worker.Command{}, rate, err
+	}
+	if take.Scene != "" && !hasScene(document, take.Scene) {
+		return worker.Command{}, rate, api.NotFound("scene", take.Scene)
+	}
+	command := worker.Command{At: take.Frame}
+	if take.Preview {
+		command.Preview = &take.Scene
+	} else {
+		command.Cut = &take.Scene
+	}
+	if take.Expect != "" {
+		command.Expect = &take.Expect
+	}
+	if !take.Time.IsZero() {
+		// The first frame that is due at or after the instant.
+		command.At = rate.Index(media.TimeOf(take.Time)-1) + 1
+	}
+	if command.At != 0 && rate.At(command.At) > c.clock.Now().Add(takeAhead) {
+		return command, rate, api.Invalid(api.Fault{Pointer: "/at", Detail: fmt.Sprintf("it is more than %v ahead", takeAhead)})
+	}
+	return command, rate, nil
+}
+
+func hasScene(document api.Channel, id string) bool {
+	for _, s := range document.Scenes {
+		if s.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// do has a running channel's worker execute a command and words its refusal.
+func (c *channels) do(ctx context.Context, p *program, command worker.Command) (worker.Ack, error) {
+	c.mu.RLock()
+	run, id := p.run, p.stored.Value.Id
+	c.mu.RUnlock()
+	if run == nil {
+		return worker.Ack{}, api.Conflict("not-running", fmt.Sprintf("The channel %q is not running.", id), "Start it with POST …/start.")
+	}
+	ack, err := run.host.Do(ctx, command)
+	if errors.Is(err, worker.ErrNoWorker) {
+		return ack, api.Unavailable("worker-replaced", "The channel's worker is just being started.", "Try again in a second.")
+	}
+	var refused *worker.Refused
+	if !errors.As(err, &refused) {
+		return ack, err
+	}
+	switch refused.Ack.Code {
+	case worker.AckMoved:
+		return ack, api.Conflict("program-moved", refused.Error(), "Read the state and decide again.")
+	case worker.AckPast:
+		return ack, api.Conflict("past", refused.Error(), fmt.Sprintf("The earliest possible frame was %d.", refused.Ack.Frame))
+	}
+	return ack, api.Conflict(refused.Ack.Code, refused.Error(), "")
+}
+
+// Audio implements api.Live.
+func (c *channels) Audio(id string) (api.AudioMap, error) {
+	p, err := c.find(id)
+	if err != nil {
+		return api.AudioMap{}, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	settings := api.AudioMap{Sources: map[string]api.AudioSettings{}}
+	for _, source := range p.stored.Value.Sources {
+		settings.Sources[source] = p.onAir.Value.audioOf(source)
+	}
+	return settings, nil
+}
+
+// UpdateAudio implements api.Live.
+func (c *channels) UpdateAudio(ctx context.Context, id, source string, change func(api.AudioSettings) (api.AudioSettings, error)) (api.AudioSettings, error) {
+	present, err := c.Audio(id)
+	if err != nil {
+		return api.AudioSettings{}, err
+	}
+	p, err := c.find(id)
+	if err != nil {
+		return api.AudioSettings{}, err
+	}
+	p.live.Lock()
+	defer p.live.Unlock()
+	if _, ok := present.Sources[source]; !ok {
+		return api.AudioSettings{}, api.NotFound("source", source)
+	}
+	c.mu.Lock()
+	changed, err := change(p.onAir.Value.audioOf(source))
+	if err == nil {
+		onAir := p.onAir.Value
+		onAir.Audio = maps.Clone(onAir.Audio)
+		if onAir.Audio == nil {
+			onAir.Audio = map[string]api.AudioSettings{}
+		}
+		onAir.Audio[source] = changed
+		err = c.storeAir(ctx, p, onAir)
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return changed, err
+	}
+	return changed, c.apply(ctx, p)
+}
+
+// StartChannel implements api.Channels.
+func (c *channels) StartChannel(ctx context.Context, id string) (api.ChannelState, error) {
+	return c.setStopped(ctx, id, false)
+}
+
+// StopChannel implements api.Channels.
+func (c *channels) StopChannel(ctx context.Context, id string) (api.ChannelState, error) {
+	return c.setStopped(ctx, id, true)
+}
+
+func (c *channels) setStopped(ctx context.Context, id string, stopped bool) (api.ChannelState, error) {
+	p, err := c.find(id)
+	if err != nil {
+		return api.ChannelState{}, err
+	}
+	p.live.Lock()
+	defer p.live.Unlock()
+	c.mu.Lock()
+	document := p.stored.Value
+	if document.Stopped != stopped {
+		document.Stopped = stopped
+		stored, err := put(ctx, c.store, kindChannel, id, document, p.stored.Revision)
+		if err != nil {
+			c.mu.Unlock()
+			return api.ChannelState{}, err
+		}
+		p.stored = stored
+	}
+	ending := p.running
+	if stopped {
+		p.running = nil
+	} else {
+		ending = nil
+		c.start(p)
+	}
+	c.mu.Unlock()
+	ending.stop()
+	return c.ChannelState(id)
+}
+
+// ChannelState implements api.Channels.
+func (c *channels) ChannelState(id string) (api.ChannelState, error) {
+	p, err := c.find(id)
+	if err != nil {
+		return api.ChannelState{}, err
+	}
+	c.mu.RLock()
+	document, onAir, run, failure := p.stored.Value, p.onAir.Value, p.run, p.failure
+	c.mu.RUnlock()
+	s := api.ChannelState{Program: onAir.Program, Preview: onAir.Preview, Time: api.Timestamp{Time: c.clock.Now().UTC()}}
+	c.describeRun(&s, run, failure, document)
+	s.Sources = c.sourceStates(document, onAir, run)
+	return s, nil
+}

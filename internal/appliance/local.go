@@ -1,0 +1,119 @@
+package appliance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"millrace/api"
+	"millrace/internal/state"
+)
+
+// The local socket lies in the data directory, where only the node's owner can
+// open it; who can may do everything. The command line uses it while the node
+// runs.
+const localSocket = "control.sock"
+
+func (n *Node) serveLocal(ctx context.Context) error {
+	listener, err := listenLocal(n.config.Node.DataDir)
+	if err != nil {
+		return err
+	}
+	return serveHTTP(ctx, listener, n.local)
+}
+
+// viaDirectory names a file in dir by a short path: addresses of unix sockets
+// are at most 107 bytes long.
+func viaDirectory(dir *os.File, name string) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), name)
+}
+
+func listenLocal(dataDir string) (net.Listener, error) {
+	dir, err := os.Open(dataDir)
+	if err != nil {
+		return nil, fmt.Errorf("open local socket: %w", err)
+	}
+	defer dir.Close()
+	// The state lock says that no other node lives here: an old socket is stale.
+	if err := os.Remove(filepath.Join(dataDir, localSocket)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("open local socket: %w", err)
+	}
+	listener, err := net.Listen("unix", viaDirectory(dir, localSocket))
+	if err != nil {
+		return nil, fmt.Errorf("open local socket: %w", err)
+	}
+	listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := os.Chmod(filepath.Join(dataDir, localSocket), 0o600); err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("protect local socket: %w", err)
+	}
+	return listener, nil
+}
+
+// localTimeout is how long the command line waits for a running node.
+const localTimeout = 10 * time.Second
+
+// CreateToken makes an API key, through the running node if there is one, else
+// in its state directly.
+func CreateToken(ctx context.Context, dataDir string, request api.KeyRequest) (api.KeyView, error) {
+	if err := os.MkdirAll(dataDir, 0o750); err != nil {
+		return api.KeyView{}, fmt.Errorf("make directory %s: %w", dataDir, err)
+	}
+	store, err := state.OpenEmbedded(ctx, filepath.Join(dataDir, "state"))
+	if errors.Is(err, state.ErrLocked) {
+		return createTokenRunning(ctx, dataDir, request)
+	}
+	if err != nil {
+		return api.KeyView{}, err
+	}
+	defer store.Close()
+	keys, err := openAccess(ctx, store)
+	if err != nil {
+		return api.KeyView{}, err
+	}
+	made, err := keys.CreateKey(ctx, request)
+	return made.Value, err
+}
+
+func createTokenRunning(ctx context.Context, dataDir string, request api.KeyRequest) (made api.KeyView, err error) {
+	ctx, cancel := context.WithTimeout(ctx, localTimeout)
+	defer cancel()
+	body, err := json.Marshal(request)
+	if err != nil {
+		return made, fmt.Errorf("encode request: %w", err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://local/v1/keys", bytes.NewReader(body))
+	if err != nil {
+		return made, fmt.Errorf("make request: %w", err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		dir, err := os.Open(dataDir)
+		if err != nil {
+			return nil, err
+		}
+		defer dir.Close()
+		return new(net.Dialer).DialContext(ctx, "unix", viaDirectory(dir, localSocket))
+	}}}
+	answer, err := client.Do(r)
+	if err != nil {
+		return made, fmt.Errorf("ask the running node: %w", err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusCreated {
+		var problem api.Problem
+		if err := json.NewDecoder(answer.Body).Decode(&problem); err != nil {
+			return made, fmt.Errorf("ask the running node: HTTP status %d", answer.StatusCode)
+		}
+		return made, &problem
+	}
+	err = json.NewDecoder(answer.Body).Decode(&made)
+	return made, err
+}

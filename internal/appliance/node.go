@@ -1,0 +1,252 @@
+// Package appliance is the wiring: it reads the configuration, holds the
+// registry of sources and channels, connects each channel end to end and
+// supervises what runs. It is the one package that sees every stage.
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"millrace/api"
+	"millrace/api/web"
+	"millrace/ingest"
+	"millrace/ingest/rtmp"
+	"millrace/internal/appliance/config"
+	"millrace/internal/child"
+	"millrace/internal/media"
+	"millrace/internal/state"
+	"millrace/output/origin"
+)
+
+// Options are what the command line says beside the configuration.
+type Options struct {
+	Version  string
+	NoDemo   bool
+	ShowKeys bool      // in the start-up block, also after the first start
+	Out      io.Writer // gets the start-up block
+	Log      *slog.Logger
+}
+
+// Node is one appliance.
+type Node struct {
+	config    config.Config
+	options   Options
+	log       *slog.Logger
+	clock     *media.Clock
+	startedAt time.Time
+
+	*access
+	*sources
+	*channels
+
+	state     *state.Embedded
+	listeners *listeners
+	origin    *origin.Handler
+	rtmp      *rtmp.Server // nil when it is off
+	srt       *srtIngest   // nil when it is off
+	handler   *api.Server  // of the control listener
+	local     *api.Server  // of the local socket: the node's owner may do everything
+	media     http.Handler
+	first     *firstStart // nil after the first start
+}
+
+var _ api.Backend = (*Node)(nil)
+
+// Open prepares a node: directories, state, sockets. Nothing runs before Run.
+func Open(ctx context.Context, cfg config.Config, options Options) (*Node, error) {
+	n := &Node{config: cfg, options: options, log: options.Log, clock: media.StartClock(), startedAt: time.Now()}
+	if err := n.open(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+func (n *Node) open(ctx context.Context) error {
+	if err := checkGPU(n.config.GPU); err != nil {
+		return err
+	}
+	if err := prepareDirectories(n.config); err != nil {
+		return err
+	}
+	var err error
+	if n.state, err = state.OpenEmbedded(ctx, filepath.Join(n.config.Node.DataDir, "state")); err != nil {
+		return err
+	}
+	if n.listeners, err = bind(n.config); err != nil {
+		return err
+	}
+	if err := n.openRegistry(ctx); err != nil {
+		return err
+	}
+	if n.first, err = n.setUpFirstStart(ctx, !n.options.NoDemo); err != nil {
+		return err
+	}
+	n.openIngest()
+	return n.openHTTP()
+}
+
+// prepareDirectories makes what is missing and says what cannot be written.
+func prepareDirectories(cfg config.Config) error {
+	for setting, dir := range map[string]string{"node.dataDir": cfg.Node.DataDir, "storage.volumes": cfg.Storage.Volume} {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return fmt.Errorf("make directory %s: %w; make it writable or set %s to another", dir, err, setting)
+		}
+		probe, err := os.CreateTemp(dir, ".write-test-*")
+		if err != nil {
+			return fmt.Errorf("write in %s: %w; make it writable, free space, or set %s to another", dir, err, setting)
+		}
+		_, err = probe.Write(make([]byte, 4096))
+		err = errors.Join(err, probe.Close(), os.Remove(probe.Name()))
+		if err != nil {
+			return fmt.Errorf("write in %s: %w; free space or set %s to another", dir, err, setting)
+		}
+	}
+	return nil
+}
+
+func (n *Node) openRegistry(ctx context.Context) error {
+	vault, err := openVault(n.config.Node.DataDir)
+	if err != nil {
+		return err
+	}
+	if n.access, err = openAccess(ctx, n.state); err != nil {
+		return err
+	}
+	if n.sources, err = openSources(ctx, n.state, vault, n.clock, n.log); err != nil {
+		return err
+	}
+	n.origin = origin.New(origin.Config{Clock: n.clock, Log: n.log})
+	n.channels, err = openChannels(ctx, n.state, n.sources, channelConfig{
+		Volume: n.config.Storage.Volume, ReserveBytes: n.config.Storage.ReserveBytes,
+		Device: device(n.config.GPU), Clock: n.clock, Origin: n.origin, Log: n.log,
+		Worker: child.Command{Args: []string{"worker"}, Stderr: n.childLine("worker")},
+	})
+	if err != nil {
+		return err
+	}
+	n.sources.addresses = n.listeners.addresses
+	n.sources.usedBy = n.channels.usedBy
+	n.sources.changed = func(ctx context.Context, id string) {
+		n.srt.setSources()
+		n.channels.sourceChanged(ctx, id)
+	}
+	n.sources.moved = func(id string, state ingest.State) {
+		n.srt.setBusy(id, state)
+		if state == ingest.Idle || state == ingest.Lost {
+			n.channels.sourceGone(id)
+		}
+	}
+	return nil
+}
+
+// childLine logs what a child process writes to its standard error.
+func (n *Node) childLine(process string) func(string) {
+	return func(line string) { n.log.Info(line, "process", process) }
+}
+
+func (n *Node) openHTTP() error {
+	cfg := api.Config{
+		Backend: n, Metrics: n.metrics(), Ready: n.Ready, Pages: web.Control(),
+		Open: n.config.Auth.Mode == "off", Log: n.log,
+	}
+	var err error
+	if n.handler, err = api.New(cfg); err != nil {
+		return err
+	}
+	cfg.Open = true
+	if n.local, err = api.New(cfg); err != nil {
+		return err
+	}
+	n.media = mediaHandler(n.origin, web.Watch())
+	return nil
+}
+
+// mediaHandler is what the media listener answers. It is no http.ServeMux:
+// that redirects paths, and nothing of the origin ever redirects.
+func mediaHandler(media, pages http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/watch/") || strings.HasPrefix(r.URL.Path, "/assets/") {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		media.ServeHTTP(w, r)
+	})
+}
+
+// Run is the node on air, until the context ends. It stops in the order of the
+// data: publishers, channels, then who reads.
+func (n *Node) Run(ctx context.Context) error {
+	n.announce()
+	readers, endReaders := context.WithCancel(context.WithoutCancel(ctx))
+	defer endReaders()
+	var failures []error
+	var failed sync.Mutex
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	run := func(group *sync.WaitGroup, ctx context.Context, part func(context.Context) error) {
+		group.Go(func() {
+			err := part(ctx)
+			if err == nil && ctx.Err() == nil {
+				err = errors.New("a part of the node ended unasked")
+			}
+			if err != nil {
+				failed.Lock()
+				failures = append(failures, err)
+				failed.Unlock()
+				cancel()
+			}
+		})
+	}
+	var serving, working sync.WaitGroup
+	run(&serving, readers, n.serveControl)
+	run(&serving, readers, n.serveLocal)
+	run(&serving, readers, n.serveMedia)
+	run(&working, ctx, n.sources.Run)
+	run(&working, ctx, n.channels.Run)
+	if n.rtmp != nil {
+		run(&working, ctx, n.rtmp.Run)
+	}
+	if n.srt != nil {
+		run(&working, ctx, n.srt.Run)
+	}
+	run(&working, ctx, n.watchClock)
+	working.Wait()
+	endReaders()
+	serving.Wait()
+	return errors.Join(failures...)
+}
+
+func (n *Node) serveControl(ctx context.Context) error {
+	return serveHTTP(ctx, n.listeners.control, n.handler)
+}
+
+func (n *Node) serveMedia(ctx context.Context) error {
+	return serveHTTP(ctx, n.listeners.media, n.media)
+}
+
+// Close frees what Open took. Run must have returned.
+func (n *Node) Close() error {
+	if n.listeners != nil {
+		n.listeners.close()
+	}
+	if n.state != nil {
+		return n.state.Close()
+	}
+	return nil
+}
+
+// Ready says what keeps the node from doing its work: nil when nothing does.
+func (n *Node) Ready() error { return n.channels.ready() }
+
+// The parts of api.Backend.
+func (n *Node) System() api.System             { return n.system() }
+func (n *Node) Capabilities() api.Capabilities { return n.capabilities() }

@@ -1,0 +1,234 @@
+package appliance
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"millrace/api"
+	"millrace/internal/media"
+	"millrace/mixer/scene"
+	"millrace/mixer/worker"
+)
+
+const audioRendition = "audio"
+
+// air is what is on a channel's air. It changes with every take, so it is
+// stored apart from the channel's settings.
+type air struct {
+	Program string                       `json:"program"`
+	Preview string                       `json:"preview"`
+	Audio   map[string]api.AudioSettings `json:"audio,omitempty"` // by source; absent is the default
+}
+
+// audioOf is a source's strip.
+func (a air) audioOf(source string) api.AudioSettings {
+	settings, ok := a.Audio[source]
+	if !ok {
+		settings.Mode = api.AudioSettingsModeFollow
+	}
+	return settings
+}
+
+// defaultScene arranges the first sources of a channel that came without scenes.
+func defaultScene(sources []string) api.Scene {
+	switch n := len(sources); {
+	case n <= 1:
+		return api.Scene{ID: "solo", Layout: "solo", Slots: sources}
+	case n == 2:
+		return api.Scene{ID: "two-up", Layout: "two-up", Slots: sources}
+	default:
+		return api.Scene{ID: "grid", Layout: "grid-4", Slots: sources[:min(n, 4)]}
+	}
+}
+
+// completed fills in what a channel document may leave out.
+func completed(document api.Channel) api.Channel {
+	if len(document.Scenes) == 0 {
+		document.Scenes = []api.Scene{defaultScene(document.Sources)}
+	}
+	if document.Program == "" {
+		document.Program = document.Scenes[0].ID
+	}
+	if document.Audio.Bitrate == 0 {
+		document.Audio.Bitrate = 128_000
+	}
+	if document.Packaging == (api.Packaging{}) {
+		document.Packaging = api.Packaging{SegmentMs: api.N3200, PartMs: api.N200}
+	}
+	if document.Dvr.WindowMs == 0 {
+		document.Dvr.WindowMs = 7_200_000
+	}
+	if document.Playback.Auth == "" {
+		document.Playback.Auth = api.Open
+	}
+	return document
+}
+
+// checkChannel finds everything in a completed document that its schema cannot.
+func checkChannel(document api.Channel, known func(source string) bool) error {
+	c := channelCheck{document: document}
+	c.canvas()
+	c.sources(known)
+	c.ladder()
+	c.scenes()
+	if len(c.faults) > 0 {
+		return api.Invalid(c.faults...)
+	}
+	return nil
+}
+
+type channelCheck struct {
+	document api.Channel
+	faults   []api.Fault
+}
+
+func (c *channelCheck) fault(pointer, format string, args ...any) {
+	c.faults = append(c.faults, api.Fault{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (c *channelCheck) even(pointer string, width, height int) {
+	if width%2 != 0 || height%2 != 0 {
+		c.fault(pointer, "%dx%d: width and height must be even for 4:2:0 pictures", width, height)
+	}
+}
+
+func (c *channelCheck) canvas() {
+	c.even("/canvas", c.document.Canvas.Width, c.document.Canvas.Height)
+}
+
+func (c *channelCheck) sources(known func(string) bool) {
+	seen := map[string]bool{}
+	for i, id := range c.document.Sources {
+		pointer := fmt.Sprintf("/sources/%d", i)
+		if seen[id] {
+			c.fault(pointer, "%q stands here twice", id)
+		} else if !known(id) {
+			c.fault(pointer, "there is no source %q", id)
+		}
+		seen[id] = true
+	}
+}
+
+func (c *channelCheck) ladder() {
+	seen := map[string]bool{audioRendition: true}
+	canvas := c.document.Canvas
+	for i, rung := range c.document.Ladder {
+		pointer := fmt.Sprintf("/ladder/%d", i)
+		if seen[rung.Id] {
+			c.fault(pointer+"/id", "%q names another rendition already", rung.Id)
+		}
+		seen[rung.Id] = true
+		c.even(pointer, rung.Width, rung.Height)
+		if rung.Width > canvas.Width || rung.Height > canvas.Height {
+			c.fault(pointer, "%dx%d is larger than the canvas of %dx%d", rung.Width, rung.Height, canvas.Width, canvas.Height)
+		}
+	}
+}
+
+func (c *channelCheck) scenes() {
+	seen := map[string]bool{}
+	for i, s := range c.document.Scenes {
+		pointer := fmt.Sprintf("/scenes/%d", i)
+		if seen[s.ID] {
+			c.fault(pointer+"/id", "%q names another scene already", s.ID)
+		}
+		seen[s.ID] = true
+		for _, fault := range s.Validate(c.document.Sources) {
+			c.fault(pointer+fault.Pointer, "%s", fault.Detail)
+		}
+	}
+	if !seen[c.document.Program] {
+		c.fault("/program", "there is no scene %q; scenes are %s", c.document.Program, sceneIDs(c.document.Scenes))
+	}
+	if c.document.Preview != "" && !seen[c.document.Preview] {
+		c.fault("/preview", "there is no scene %q; scenes are %s", c.document.Preview, sceneIDs(c.document.Scenes))
+	}
+}
+
+func sceneIDs(scenes []api.Scene) string {
+	ids := make([]string, len(scenes))
+	for i, s := range scenes {
+		ids[i] = s.ID
+	}
+	return strings.Join(ids, ", ")
+}
+
+// checkFrozen refuses a change of what encoders and playlists are made of.
+func checkFrozen(present, changed api.Channel) error {
+	var faults []api.Fault
+	frozen := func(same bool, pointer string) {
+		if !same {
+			faults = append(faults, api.Fault{Pointer: pointer, Detail: "it is frozen while the channel exists, so that no player ever sees a break; make a new channel"})
+		}
+	}
+	frozen(present.Canvas == changed.Canvas, "/canvas")
+	frozen(slices.Equal(present.Ladder, changed.Ladder), "/ladder")
+	frozen(present.Audio == changed.Audio, "/audio")
+	frozen(present.Packaging == changed.Packaging, "/packaging")
+	if len(faults) > 0 {
+		return api.Invalid(faults...)
+	}
+	return nil
+}
+
+// showOf says to a worker what a channel is.
+func showOf(document api.Channel, onAir air, source func(id string) (api.Source, bool)) (worker.Show, error) {
+	rate, err := media.ParseRate(string(document.Canvas.Rate))
+	if err != nil {
+		return worker.Show{}, fmt.Errorf("channel %q: %w", document.Id, err)
+	}
+	show := worker.Show{
+		Channel: document.Id, Program: onAir.Program, Preview: onAir.Preview,
+		Canvas:  worker.Canvas{Width: document.Canvas.Width, Height: document.Canvas.Height, Rate: rate},
+		Scenes:  slices.Clone(document.Scenes),
+		AudioID: audioRendition, AudioBitrate: document.Audio.Bitrate,
+	}
+	for _, rung := range document.Ladder {
+		show.Ladder = append(show.Ladder, worker.Rung{
+			ID: rung.Id, Width: rung.Width, Height: rung.Height, Bitrate: rung.Bitrate, Codec: media.H264,
+		})
+	}
+	for _, id := range document.Sources {
+		s, ok := source(id)
+		if !ok {
+			return worker.Show{}, fmt.Errorf("channel %q: there is no source %q", document.Id, id)
+		}
+		show.Sources = append(show.Sources, inputOf(s, onAir.audioOf(id)))
+	}
+	return show, nil
+}
+
+// defaultHoldMs is how long a lost input's last picture stays.
+const defaultHoldMs = 2000
+
+func inputOf(s api.Source, audio api.AudioSettings) worker.Source {
+	input := worker.Source{
+		ID: s.Id, Name: s.Name, Kind: worker.SourceKind(s.Kind), HoldMs: s.OnLoss.HoldMs,
+		Audio: worker.AudioSettings{
+			GainDB: audio.GainDb, Mute: audio.Mute, Mode: worker.AudioMode(audio.Mode), DelayMs: audio.DelayMs,
+		},
+	}
+	if s.OnLoss == (api.OnLoss{}) {
+		input.HoldMs = defaultHoldMs
+	}
+	if s.Kind == api.SourceKindTest {
+		input.Test = &worker.TestPattern{Pattern: s.Test.Pattern, ToneHz: s.Test.ToneHz}
+	}
+	return input
+}
+
+// tally says where a source is seen.
+func tally(document api.Channel, onAir air, source string) string {
+	for _, s := range document.Scenes {
+		if s.ID == onAir.Program && slices.Contains(scene.Scene(s).Sources(), source) {
+			return "program"
+		}
+	}
+	for _, s := range document.Scenes {
+		if s.ID == onAir.Preview && slices.Contains(s.Sources(), source) {
+			return "preview"
+		}
+	}
+	return "off"
+}

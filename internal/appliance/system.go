@@ -1,0 +1,140 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"millrace/api"
+	"millrace/internal/appliance/config"
+	"millrace/internal/media"
+	"millrace/mixer/scene"
+)
+
+// noCUDA is why this version encodes and mixes on the CPU.
+const noCUDA = "this version has no CUDA device yet"
+
+// checkGPU refuses a policy that cannot be kept.
+func checkGPU(cfg config.GPU) error {
+	if cfg.Policy == "require" {
+		return fmt.Errorf("gpu.policy is require, but %s; set it to prefer", noCUDA)
+	}
+	return nil
+}
+
+// device is the name under which workers open their device.
+func device(cfg config.GPU) string {
+	if cfg.Policy == "never" {
+		return "cpu"
+	}
+	return "auto"
+}
+
+func (n *Node) encoderDevice() api.Device {
+	reason := noCUDA
+	if n.config.GPU.Policy == "never" {
+		reason = "gpu.policy is never"
+	}
+	return api.Device{
+		Name: "cpu", Model: "libx264, because " + reason,
+		Encoders: []api.Encoder{
+			{Codec: "libx264", Usable: true},
+			{Codec: "h264_nvenc", Reason: reason}, {Codec: "hevc_nvenc", Reason: reason}, {Codec: "av1_nvenc", Reason: reason},
+		},
+	}
+}
+
+func (n *Node) system() api.System {
+	device := n.encoderDevice()
+	s := api.System{
+		Node: n.config.Node.Name, Version: n.options.Version,
+		StartedAt: api.Timestamp{Time: n.startedAt}, Time: api.Timestamp{Time: n.clock.Now().UTC()},
+		ClockOffsetMs: float64(n.clockOffset()) / float64(time.Millisecond),
+		Cpus:          runtime.NumCPU(), MemoryBytes: treeMemory(),
+		Devices: []api.Device{device}, Sandbox: n.channels.sandbox(),
+		Listeners: map[string]string{
+			"control": n.listeners.control.Addr().String(), "media": n.listeners.media.Addr().String(), "srt": n.listeners.srt,
+		},
+	}
+	if n.listeners.rtmp != nil {
+		s.Listeners["rtmp"] = n.listeners.rtmp.Addr().String()
+	}
+	s.Capacity.Channels, s.Capacity.Running = n.channels.count()
+	return s
+}
+
+func (n *Node) capabilities() api.Capabilities {
+	return api.Capabilities{
+		Encoders: n.encoderDevice().Encoders, Layouts: scene.Layouts(),
+		Ingest: []string{"rtmp", "srt"},
+		NotYet: []string{"webrtc", "cuda", "recordings", "clips", "overlays", "transitions", "destinations", "cluster"},
+	}
+}
+
+// clockOffset is how far the system's clock is ahead of the timeline.
+func (n *Node) clockOffset() time.Duration {
+	return media.TimeOf(time.Now()).Sub(n.clock.Now())
+}
+
+// How the clock is watched: an offset above clockAlarm is an alarm.
+const (
+	clockAlarm = 50 * time.Millisecond
+	clockEvery = 10 * time.Second
+)
+
+// watchClock logs when the system's clock and the timeline part, and when they
+// meet again. The timeline does not follow: it never steps.
+func (n *Node) watchClock(ctx context.Context) error {
+	ticker := time.NewTicker(clockEvery)
+	defer ticker.Stop()
+	alarmed := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		offset := n.clockOffset()
+		switch apart := offset.Abs() > clockAlarm; {
+		case apart && !alarmed:
+			n.log.Warn("the system clock has left the timeline; the timeline goes on", "offset", offset)
+			alarmed = true
+		case !apart && alarmed:
+			n.log.Info("the system clock is back on the timeline", "offset", offset)
+			alarmed = false
+		}
+	}
+}
+
+// treeMemory is the resident memory of this process and its children in bytes.
+func treeMemory() int64 {
+	total := residentMemory("self")
+	pids, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid()))
+	if err == nil {
+		for _, pid := range strings.Fields(string(pids)) {
+			total += residentMemory(pid)
+		}
+	}
+	return total
+}
+
+// residentMemory reads /proc/PID/statm (proc(5)): the second figure is pages.
+func residentMemory(pid string) int64 {
+	text, err := os.ReadFile("/proc/" + pid + "/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}
