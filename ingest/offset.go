@@ -44,13 +44,12 @@ type offset struct {
 type knot struct {
 	at    time.Duration // source clock
 	value media.Time    // to add to it
-	open  bool          // a step that nobody has asked about: it may still change
 }
 
 // newOffset begins at source time s with the given value.
 func newOffset(s time.Duration, value, arrival media.Time) *offset {
 	o := &offset{settled: arrival.Add(settleSpan)}
-	o.push(knot{at: s, value: value})
+	o.push(knot{s, value})
 	return o
 }
 
@@ -88,7 +87,7 @@ func (o *offset) measure(s time.Duration, arrival media.Time, latency time.Durat
 // judgeLate steps up when every packet of a second came after it was due.
 func (o *offset) judgeLate(raw, arrival media.Time, latency time.Duration) {
 	late := raw.Sub(o.head().value) > latency+lateSlack
-	if !late || o.lateSince == 0 || raw < o.lateLeast {
+	if o.lateSince == 0 || raw < o.lateLeast {
 		o.lateLeast = raw
 	}
 	if !o.persists(&o.lateSince, late, arrival, lateSpan) {
@@ -115,11 +114,8 @@ func (o *offset) persists(since *media.Time, holds bool, now media.Time, span ti
 
 // step changes the value for everything after the newest source time.
 func (o *offset) step(value media.Time) {
-	head := o.head()
-	if head.open {
-		o.knots[(o.first+o.count-1)%knotCount].value = value
-	} else if head.value != value {
-		o.push(knot{at: head.at + 1, value: value, open: true})
+	if head := o.head(); head.value != value {
+		o.push(knot{head.at + 1, value})
 	}
 }
 
@@ -129,15 +125,12 @@ func (o *offset) at(s time.Duration) media.Time {
 	head := o.head()
 	if s > head.at {
 		slid := o.slide(s-head.at, o.window.least().Sub(head.value))
-		head = knot{at: s, value: head.value.Add(slid)}
+		head = knot{s, head.value.Add(slid)}
 		o.push(head)
 		return head.value
 	}
 	n := sort.Search(o.count, func(i int) bool { return o.knots[(o.first+i)%knotCount].at >= s })
 	after := o.knots[(o.first+n)%knotCount]
-	if n == o.count-1 {
-		o.knots[(o.first+n)%knotCount].open = false
-	}
 	if n == 0 || after.at == s {
 		return after.value
 	}

@@ -276,14 +276,21 @@ func TestTimelineOfGarbage(t *testing.T) {
 }
 
 // Audio that carries the same source time as a picture is placed at the same
-// nanosecond, however much later it arrives, through slides and steps.
+// nanosecond, however much later it arrives, through slides, steps and jumps.
 func TestTimelineNeverShiftsOneTrackAlone(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 5))
 	timeline := NewTimeline(200 * time.Millisecond)
 	shown := map[time.Duration]media.Time{}
 	arrival := testEpoch
-	for n := range 9000 {
+	source := func(n int) time.Duration { // 0.5% fast, and an hour ahead from 7000 on
 		s := time.Duration(n) * time.Second / 30 * 1005 / 1000
+		if n >= 7000 {
+			s += hour
+		}
+		return s
+	}
+	for n := range 9000 {
+		s := source(n)
 		path := 20 * time.Millisecond
 		if n >= 5000 {
 			path = 2 * time.Second
@@ -292,13 +299,16 @@ func TestTimelineNeverShiftsOneTrackAlone(t *testing.T) {
 		arrival = max(arrival, at)
 		shown[s], _ = timeline.Map("v", s, s, arrival)
 		if lag := n - 8; lag >= 0 {
-			s := time.Duration(lag) * time.Second / 30 * 1005 / 1000
+			s := source(lag)
 			pts, _ := timeline.Map("a", s, s, arrival)
-			require.Equal(t, shown[s], pts, "frame %d", lag)
+			if n < 7000 || lag >= 7002 { // not while the jump is being believed
+				require.Equal(t, shown[s], pts, "frame %d", lag)
+			}
 			delete(shown, s)
 		}
 	}
 	require.NotZero(t, timeline.Stats().Steps)
+	require.Equal(t, uint64(2), timeline.Stats().Jumps)
 }
 
 func TestTimelineRestartAscends(t *testing.T) {

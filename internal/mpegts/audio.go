@@ -34,6 +34,7 @@ type framer struct {
 	next func(p []byte) (f frame, ok bool)
 
 	rest   []byte // the beginning of a frame
+	locked bool   // a frame begins where the last one ended
 	marks  []mark // timestamps not used yet, by position in rest
 	track  *media.Track
 	format format
@@ -55,6 +56,7 @@ func (p *framer) kind() media.Kind { return media.Audio }
 func (p *framer) reset() {
 	p.rest = p.rest[:0]
 	p.marks = p.marks[:0]
+	p.locked = false
 }
 
 func (p *framer) parse(u unit) {
@@ -65,13 +67,15 @@ func (p *framer) parse(u unit) {
 	at := 0
 	for at < len(p.rest) {
 		f, ok := p.next(p.rest[at:])
-		if !ok {
+		if ok && (f.size == 0 || f.size > len(p.rest)-at) {
+			break
+		}
+		if !ok || !p.locked && !p.followed(at+f.size) {
+			p.locked = false
 			at = p.search(at + 1)
 			continue
 		}
-		if f.size == 0 || f.size > len(p.rest)-at {
-			break
-		}
+		p.locked = true
 		for len(p.marks) > 0 && p.marks[0].at <= at {
 			p.base, p.samples, p.known = duration(p.marks[0].pts), 0, true
 			p.marks = p.marks[1:]
@@ -86,6 +90,16 @@ func (p *framer) parse(u unit) {
 	if len(p.rest) > audioLimit/8 || len(p.marks) > 64 {
 		p.reset()
 	}
+}
+
+// followed guards against a header that only looks like one: what ends at the
+// position is a frame if another begins there, or nothing more has come.
+func (p *framer) followed(at int) bool {
+	if at == len(p.rest) {
+		return true
+	}
+	_, ok := p.next(p.rest[at:])
+	return ok
 }
 
 // search is where the next frame may begin, from a position on.

@@ -116,6 +116,19 @@ func TestFramesAcrossPackets(t *testing.T) {
 	require.Zero(t, stats.Damaged)
 }
 
+// Bytes that look like a header do not make a frame, or a track.
+func TestFalseHeadersAreSkipped(t *testing.T) {
+	var c crafted
+	c.tables(entryMP2...)
+	disguise := append([]byte{0xff, 0xfd, 0x14, 0x04}, make([]byte, 150)...)
+	c.pes(audioPID, 0, true, append(disguise, mp2(1)...))
+	c.pes(audioPID, 2160, true, mp2(2))
+	list, _ := demux(c.bytes)
+	require.Len(t, list, 2)
+	require.Same(t, list[0].track, list[1].track)
+	require.Equal(t, mp2(1), list[0].data)
+}
+
 func TestLostPacketsCostOneAccessUnit(t *testing.T) {
 	cases := []struct {
 		name string
@@ -294,4 +307,20 @@ func FuzzElementary(f *testing.F) {
 		d.Write(c.bytes)
 		d.Flush()
 	})
+}
+
+func BenchmarkDemuxer(b *testing.B) {
+	var c crafted
+	c.tables(append(append([]byte(nil), entryMPEG2...), entryMP2...)...)
+	for i := range int64(100) {
+		c.pes(videoPID, i*3600, false, picture(25_000))
+		c.pes(audioPID, i*3600, true, mp2(1))
+	}
+	b.SetBytes(int64(len(c.bytes)))
+	for b.Loop() {
+		d := NewDemuxer(func(*media.Track, time.Duration, time.Duration, bool, []byte) {})
+		for rest := c.bytes; len(rest) > 0; rest = rest[min(len(rest), 1316):] {
+			d.Write(rest[:min(len(rest), 1316)])
+		}
+	}
 }
