@@ -1,6 +1,7 @@
 package child
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -60,10 +62,10 @@ var parts = map[string]func(){
 		select {}
 	},
 	"child-chatter": func() {
-		for i := range 1000 {
+		for i := range 3 {
 			fmt.Fprintln(os.Stderr, "line", i)
 		}
-		fmt.Fprint(os.Stderr, strings.Repeat("x", 3*MaxLine))
+		fmt.Fprint(os.Stdout, "end")
 	},
 	"child-greedy": func() {
 		hog := make([]byte, 64<<20)
@@ -160,9 +162,7 @@ func TestConcurrentSendsKeepFramesWhole(t *testing.T) {
 		kind, payload, err := far.Receive()
 		require.NoError(t, err)
 		require.Len(t, payload, 5000)
-		for _, b := range payload {
-			require.Equal(t, kind, b)
-		}
+		require.Equal(t, 5000, bytes.Count(payload, []byte{kind}))
 	}
 	sending.Wait()
 	require.NoError(t, near.Close())
@@ -276,13 +276,30 @@ func TestChildDiesWithItsParent(t *testing.T) {
 	require.Equal(t, 1, n, "process %d still runs", pid)
 }
 
-func TestStderrIsBounded(t *testing.T) {
+func TestStderrComesInLines(t *testing.T) {
 	var got []string
 	process, _ := start(t, Command{Args: []string{"child-chatter"}, Stderr: func(line string) { got = append(got, line) }})
 	require.NoError(t, process.Wait())
-	require.LessOrEqual(t, len(got), MaxLinesPerSecond+2)
-	require.Equal(t, "line 0", got[0])
-	require.Contains(t, got[len(got)-1], "more lines dropped")
+	require.Equal(t, []string{"line 0", "line 1", "line 2", "end"}, got)
+}
+
+func TestLinesAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		l := newLines(func(line string) { got = append(got, line) })
+		say := func(lines int) {
+			_, err := l.Write([]byte(strings.Repeat("x\n", lines)))
+			require.NoError(t, err)
+		}
+		say(1000)
+		require.Len(t, got, MaxLinesPerSecond)
+		time.Sleep(time.Second)
+		say(MaxLinesPerSecond + 3)
+		l.flush()
+		require.Len(t, got, 2*MaxLinesPerSecond+2)
+		require.Equal(t, "900 more lines dropped", got[MaxLinesPerSecond])
+		require.Equal(t, "3 more lines dropped", got[len(got)-1])
+	})
 }
 
 func TestLinesAreCut(t *testing.T) {

@@ -120,7 +120,7 @@ func (p *Process) signal(signal os.Signal) {
 }
 
 // terminated is how long a process may take to end after SIGTERM.
-const terminated = 2 * time.Second
+const terminated = time.Second
 
 // Stop waits until the process, which was asked to end, does so within grace;
 // then it gets SIGTERM, then SIGKILL. It returns what Wait does.

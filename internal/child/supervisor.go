@@ -16,7 +16,7 @@ import (
 const (
 	firstPause = 250 * time.Millisecond
 	lastPause  = 10 * time.Second
-	steady     = 30 * time.Second
+	steady     = 2 * time.Second
 )
 
 // memoryInterval is how often resident memory is compared with its limit.

@@ -173,7 +173,6 @@ type channel struct {
 	host    *Host
 	witness *witness
 	clock   *media.Clock
-	pid     atomic.Int64 // of the newest worker
 	ready   chan *Ready
 	stop    func()
 }
@@ -234,20 +233,27 @@ func (c *channel) frames(t *testing.T, more int64) {
 // and gives its process id.
 func (c *channel) onAir(t *testing.T, restarts int64) int {
 	t.Helper()
+	pid := 0
 	c.until(t, "worker on air", func() bool {
+		s := c.host.present()
+		if s == nil || !s.onAir.Load() || c.host.Restarts() != restarts {
+			return false
+		}
 		c.witness.mu.Lock()
+		defer c.witness.mu.Unlock()
 		last := c.witness.last["v1"]
-		c.witness.mu.Unlock()
-		return c.host.Restarts() == restarts && last != nil && !last.Filler
+		pid = s.process.Pid()
+		return last != nil && !last.Filler
 	})
-	return c.host.present().process.Pid()
+	return pid
 }
 
 // Workers are killed and stopped at random; no rendition misses a number.
 func TestWorkersDieAndTheTimelineGoesOn(t *testing.T) {
+	t.Parallel()
 	c := startChannel(t, "works", nil)
 	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
-	signals := []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGSEGV, syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGTERM}
+	signals := []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGSEGV, syscall.SIGKILL}
 	for life, signal := range signals {
 		pid := c.onAir(t, int64(life))
 		c.frames(t, rnd.Int64N(25))
@@ -269,8 +275,10 @@ func TestWorkersDieAndTheTimelineGoesOn(t *testing.T) {
 
 // Whatever a worker does wrong, it is replaced and filler covers it.
 func TestBadWorkersAreReplaced(t *testing.T) {
+	t.Parallel()
 	for _, manner := range []string{"skips a frame", "goes silent", "changes"} {
 		t.Run(manner, func(t *testing.T) {
+			t.Parallel()
 			c := startChannel(t, manner, nil)
 			if manner == "changes" {
 				require.NoError(t, syscall.Kill(c.onAir(t, 0), syscall.SIGKILL))
@@ -282,6 +290,7 @@ func TestBadWorkersAreReplaced(t *testing.T) {
 }
 
 func TestWorkerThatIsNeverReadyIsReplaced(t *testing.T) {
+	t.Parallel()
 	restarts := make(chan struct{}, 100)
 	var starts atomic.Int64
 	c := startChannel(t, "hangs before ready", func(config *Config) {
@@ -303,6 +312,7 @@ func TestWorkerThatIsNeverReadyIsReplaced(t *testing.T) {
 
 // A program that cannot begin is tried again with the next worker.
 func TestProgramThatCannotBegin(t *testing.T) {
+	t.Parallel()
 	var tries atomic.Int64
 	var c *channel
 	c = startChannel(t, "works", func(config *Config) {
@@ -318,6 +328,7 @@ func TestProgramThatCannotBegin(t *testing.T) {
 }
 
 func TestCommandsAndReports(t *testing.T) {
+	t.Parallel()
 	reports := make(chan Report, 1000)
 	c := startChannel(t, "works", func(config *Config) { config.OnReport = func(r Report) { reports <- r } })
 	pid := c.onAir(t, 0)
@@ -338,6 +349,7 @@ func TestCommandsAndReports(t *testing.T) {
 }
 
 func TestCommandWithoutAnswer(t *testing.T) {
+	t.Parallel()
 	c := startChannel(t, "is deaf", nil)
 	pid := c.onAir(t, 0)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -357,6 +369,7 @@ func TestCommandWithoutAnswer(t *testing.T) {
 
 // Each worker gets the sources anew, and only its own inputs.
 func TestInputs(t *testing.T) {
+	t.Parallel()
 	c := startChannel(t, "works", nil)
 	pid := c.onAir(t, 0)
 	<-c.ready
