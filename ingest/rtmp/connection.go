@@ -60,7 +60,10 @@ func (c *connection) run(ctx context.Context) {
 	counts := c.tracks.counts
 	c.server.counters.early.Add(counts.Early)
 	c.server.counters.malformed.Add(counts.Malformed)
-	session.Close(err)
+	session.Close(err) // first: the name is free, whatever telling takes
+	if err != nil && !errors.Is(err, ErrLost) {
+		c.refuse(err)
+	}
 	if counts != (Counts{}) {
 		c.server.config.Log.Info("RTMP publisher sent frames of no use", "remote", c.remote,
 			"early", counts.Early, "malformed", counts.Malformed)
@@ -87,6 +90,7 @@ func (c *connection) greet(ctx context.Context) (ingest.Session, error) {
 		session, err = c.server.config.Accept(request)
 	}
 	if err != nil {
+		c.server.counters.refused.Add(1)
 		c.refuse(err)
 		return nil, err
 	}
@@ -113,7 +117,6 @@ func (c *connection) publish(ctx context.Context, session ingest.Session) error 
 		}
 		timely, err := c.tracks.take(m, session.Write)
 		if err != nil {
-			c.refuse(err)
 			return err
 		}
 		if timely {
@@ -137,23 +140,19 @@ func (c *connection) pause() {
 	}
 }
 
-// ended turns the error that ended reading into the session's reason, and
-// tells the client where it does not know.
+// ended turns the error that ended reading into the session's reason.
 func (c *connection) ended(err error) error {
 	c.mu.Lock()
 	reason := c.reason
 	c.mu.Unlock()
 	switch {
 	case reason != nil:
-		c.refuse(reason)
 		return reason
 	case errors.Is(err, io.EOF):
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.refuse(ErrStalled)
 		return ErrStalled
 	case errors.Is(err, rtmp.ErrProtocol), errors.Is(err, rtmp.ErrPlay):
-		c.refuse(err)
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrLost, err)
@@ -217,7 +216,6 @@ func (c *connection) readBefore(t time.Time) {
 
 // refuse tells the client why it may not publish, or no longer.
 func (c *connection) refuse(reason error) {
-	c.server.counters.refused.Add(1)
 	code := rtmp.CodeRejected
 	switch {
 	case errors.Is(reason, ingest.ErrBusy):

@@ -3,6 +3,8 @@ package rtmp
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"net/http/httptest"
 	"os/exec"
 	"strings"
 	"testing"
@@ -185,4 +187,20 @@ func TestFFmpegOtherCodecs(t *testing.T) {
 			require.Equal(t, []int{44100, 1}, []int{f.units[0].Track.SampleRate, f.units[0].Track.Channels})
 		})
 	}
+}
+
+// rtmps is the same behind TLS.
+func TestFFmpegPublishesOverTLS(t *testing.T) {
+	certificates := httptest.NewTLSServer(nil)
+	certificates.Close()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certificates.TLS.Certificates})
+	require.NoError(t, err)
+	r := &registry{feeds: make(chan *feed, 1)}
+	run(t, New(Config{Listener: listener, Accept: r.accept}))
+	p := publish(t, testSound+"-c:a aac -t 0.5", "rtmps://"+listener.Addr().String()+"/live/"+goodKey)
+	f := r.feed(t)
+	require.NoError(t, f.end(t))
+	p.wait(t)
+	require.NotEmpty(t, f.units)
+	require.Contains(t, publish(t, testSound+"-c:a aac -t 1", "rtmps://"+listener.Addr().String()+"/live/other").wait(t), ingest.ErrBadKey.Error())
 }

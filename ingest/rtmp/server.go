@@ -55,7 +55,7 @@ type Counters struct {
 	Connections uint64 // taken from the listener
 	Dropped     uint64 // closed at once: too many
 	Failed      uint64 // did not get as far as a request: scans, garbage, silence
-	Refused     uint64 // requests that were not granted, and streams not supported
+	Refused     uint64 // requests that were not granted
 	Published   uint64 // requests that were granted
 	Counts             // of sessions that have ended
 }

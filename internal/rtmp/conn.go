@@ -38,6 +38,7 @@ type Conn struct {
 
 	window       uint64 // bytes; the client wants an acknowledgement after as many
 	acknowledged uint64
+	deaf         bool // it has been left unread for long
 }
 
 // Publish is what a client asks for, as it sent it.
@@ -144,9 +145,7 @@ func (c *Conn) next() (Message, event, error) {
 	if err != nil {
 		return m, nothing, err
 	}
-	if err := c.acknowledge(); err != nil {
-		return m, nothing, err
-	}
+	c.acknowledge()
 	switch m.Type {
 	case TypeWindowAckSize:
 		if len(m.Body) >= 4 {
@@ -155,7 +154,7 @@ func (c *Conn) next() (Message, event, error) {
 	case TypeUserControl:
 		const pingRequest = 6
 		if len(m.Body) >= 6 && binary.BigEndian.Uint16(m.Body) == pingRequest {
-			err = c.send(&message.UserControlPingResponse{ServerTime: binary.BigEndian.Uint32(m.Body[2:])})
+			c.oblige(&message.UserControlPingResponse{ServerTime: binary.BigEndian.Uint32(m.Body[2:])})
 		}
 	case TypeCommandAMF3:
 		// AMF0 behind a byte that chooses the format (E-RTMP v2, "AMF3").
@@ -165,12 +164,15 @@ func (c *Conn) next() (Message, event, error) {
 	case TypeCommandAMF0:
 		return c.command(m, m.Body)
 	}
-	return m, nothing, err
+	return m, nothing, nil
 }
 
 func (c *Conn) command(m Message, body []byte) (Message, event, error) {
 	call, err := command(body)
-	if err != nil {
+	switch {
+	case err != nil && c.exchange.publishing:
+		return m, nothing, nil // nothing that is needed any more
+	case err != nil:
 		return m, nothing, err
 	}
 	replies, ev, err := c.exchange.answer(call)
@@ -181,13 +183,21 @@ func (c *Conn) command(m Message, body []byte) (Message, event, error) {
 }
 
 // acknowledge tells the client how much came, once per window.
-func (c *Conn) acknowledge() error {
+func (c *Conn) acknowledge() {
 	n := c.received.Load()
 	if c.window == 0 || n-c.acknowledged < c.window {
-		return nil
+		return
 	}
 	c.acknowledged = n
-	return c.send(&message.Acknowledge{Value: uint32(n)})
+	c.oblige(&message.Acknowledge{Value: uint32(n)})
+}
+
+// oblige sends what a client can do without. Some encoders never read: they
+// are told nothing more once a write has timed out, and may go on publishing.
+func (c *Conn) oblige(m message.Message) {
+	if !c.deaf {
+		c.deaf = c.send(m) != nil
+	}
 }
 
 func (c *Conn) send(messages ...message.Message) error {
@@ -195,7 +205,8 @@ func (c *Conn) send(messages ...message.Message) error {
 	defer c.writing.Unlock()
 	for _, m := range messages {
 		if err := c.writer.Write(m); err != nil {
-			return fmt.Errorf("reply: %w", err)
+			// Not %w: a write that timed out is no silence of the client.
+			return fmt.Errorf("reply: %v", err)
 		}
 	}
 	return nil
