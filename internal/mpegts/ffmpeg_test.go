@@ -1,10 +1,12 @@
 package mpegts
 
 import (
+	"bytes"
 	"crypto/md5"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -158,7 +160,7 @@ func TestVideoEqualsFFmpeg(t *testing.T) {
 			video := of(list, media.Video)
 			want := references(t, stream, "-map", "0:v")
 			require.Len(t, video, len(want))
-			var bytes []byte
+			var elementary []byte
 			keys := 0
 			for i, a := range video {
 				require.Equal(t, duration(want[i].pts), a.pts, "PTS of %d", i)
@@ -168,9 +170,9 @@ func TestVideoEqualsFFmpeg(t *testing.T) {
 					keys++
 				}
 				if c.codec == media.MPEG2 {
-					bytes = append(bytes, a.data...)
+					elementary = append(elementary, a.data...)
 				} else {
-					bytes = append(bytes, annexB(t, a.data)...)
+					elementary = append(elementary, annexB(t, a.data)...)
 				}
 			}
 			require.True(t, video[0].key)
@@ -180,7 +182,7 @@ func TestVideoEqualsFFmpeg(t *testing.T) {
 			require.Equal(t, c.mime, track.MIME)
 			require.Equal(t, []int{320, 180}, []int{track.Width, track.Height})
 			require.Equal(t, media.Rate{Num: 25, Den: 1}, track.Rate)
-			require.Equal(t, pictures(t, "in.ts", stream), pictures(t, "out."+c.extension, bytes))
+			require.Equal(t, pictures(t, "in.ts", stream), pictures(t, "out."+c.extension, elementary))
 		})
 	}
 }
@@ -280,4 +282,30 @@ func TestTimestampsUnwrap(t *testing.T) {
 		require.InDelta(t, 1024*time.Second/48000, audio[i].pts-audio[i-1].pts, float64(25*time.Microsecond))
 	}
 	require.InDelta(t, video[0].pts, audio[0].pts, float64(300*time.Millisecond), "one base")
+}
+
+// F16: whatever bits are wrong, nothing panics, and most of the stream comes
+// through where few are.
+func TestBitErrors(t *testing.T) {
+	for _, args := range [][]string{
+		with(x264, "-c:a", "aac"),
+		{"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:pools=none", "-c:a", "eac3"},
+		{"-c:v", "mpeg2video", "-c:a", "mp2"},
+		{"-c:v", "mpeg2video", "-c:a", "libopus"},
+		{"-c:v", "mpeg2video", "-c:a", "aac", "-mpegts_flags", "+latm"},
+	} {
+		stream := encode(t, "320x180", args...)
+		clean, _ := demux(stream)
+		for seed, every := range []int{100_000, 10_000, 1_000, 100, 20} {
+			rnd := rand.New(rand.NewPCG(uint64(seed), 9))
+			damaged := bytes.Clone(stream)
+			for range max(1, len(stream)*8/every) {
+				damaged[rnd.IntN(len(damaged))] ^= 1 << rnd.IntN(8)
+			}
+			list, _ := demux(damaged)
+			if every >= 100_000 {
+				require.Greater(t, len(list), len(clean)*8/10, "%v", args)
+			}
+		}
+	}
 }
