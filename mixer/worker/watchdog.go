@@ -16,9 +16,10 @@ func (s *session) watch(ctx, work context.Context) {
 	limit := s.host.config.WatchLimit
 	ticker := time.NewTicker(limit / 10)
 	defer ticker.Stop()
-	last := time.Now()
-	quit, trusted := ctx.Done(), last
-	drops := dropLog{session: s, reported: last}
+	begin := time.Now()
+	patience := patience{limit: limit, last: begin, until: begin}
+	quit := ctx.Done()
+	drops := dropLog{session: s, reported: begin}
 	for {
 		select {
 		case <-work.Done():
@@ -33,18 +34,29 @@ func (s *session) watch(ctx, work context.Context) {
 		case <-ticker.C:
 		}
 		now := time.Now()
-		if now.Sub(last) > limit/2 {
-			// This process itself stood still; the worker is judged when what
-			// it sent meanwhile is read.
-			trusted = now.Add(limit)
-		}
-		last = now
-		if err := s.overdue(); err != nil && now.After(trusted) && quit != nil {
+		fair := patience.judge(now) && quit != nil
+		if err := s.overdue(); err != nil && fair {
 			s.fail(err)
 			return
 		}
 		drops.tick(now)
 	}
+}
+
+// patience says whether a worker's silence is its own. When this process
+// itself stood still, what the worker sent meanwhile must be read first.
+type patience struct {
+	limit time.Duration
+	last  time.Time // judgement
+	until time.Time
+}
+
+func (p *patience) judge(now time.Time) bool {
+	if now.Sub(p.last) > p.limit/2 {
+		p.until = now.Add(p.limit)
+	}
+	p.last = now
+	return !now.Before(p.until)
 }
 
 func (s *session) overdue() error {
