@@ -65,7 +65,8 @@ ui: setup
 
 .PHONY: clean
 clean:
-	@rm -rf bin api/web/node_modules/.millrace-built
+	@rm -rf bin
+	if [ -d api/web/dist ]; then find api/web/dist -mindepth 1 ! -name .gitkeep -delete; fi
 
 # The programs under benchmarks/ that run longer than a test may: each target is there when its program is.
 define newline
