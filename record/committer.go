@@ -125,6 +125,12 @@ func (c *committer) collect() {
 // enter brings a layout into force.
 func (c *committer) enter(l *Layout) {
 	c.layout = l
+	for id, s := range c.store.series {
+		if _, stays := l.index(id); !stays {
+			s.close()
+			s.admitted.held = nil
+		}
+	}
 	c.reached = make([]int64, len(l.Renditions))
 	for _, r := range l.Renditions {
 		s := c.store.series[r.ID]

@@ -139,3 +139,73 @@ func (e *extent) check(length int) error {
 	}
 	return err
 }
+
+// Reader gives parts [from, to) to those who ask for byte ranges. It is for one
+// goroutine.
+func (g *Segment) Reader(from, to int) io.ReadSeeker {
+	r := &reader{segment: g, from: from, to: to}
+	for p := from; p < to; p++ {
+		r.size += int64(g.Parts[p].Bytes)
+	}
+	return r
+}
+
+// reader reads parts of a segment as one row of bytes.
+type reader struct {
+	segment  *Segment
+	from, to int
+	size, at int64
+}
+
+func (r *reader) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += r.at
+	case io.SeekEnd:
+		offset += r.size
+	}
+	if offset < 0 {
+		return 0, errors.New("seek before the segment")
+	}
+	r.at = offset
+	return offset, nil
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.at >= r.size {
+		return 0, io.EOF
+	}
+	start := int64(0)
+	for n := r.from; n < r.to; n++ {
+		length := int64(r.segment.Parts[n].Bytes)
+		if r.at >= start+length {
+			start += length
+			continue
+		}
+		inside := r.at - start
+		p = p[:min(int64(len(p)), length-inside)]
+		if err := r.segment.readPart(n, p, inside); err != nil {
+			return 0, err
+		}
+		r.at += int64(len(p))
+		return len(p), nil
+	}
+	return 0, io.EOF
+}
+
+// readPart copies from a part, from an offset in it on.
+func (g *Segment) readPart(n int, p []byte, offset int64) error {
+	if g.body == nil {
+		return ErrLost
+	}
+	if memory := g.body.memory.Load(); memory != nil && n < len(*memory) {
+		copy(p, (*memory)[n][offset:])
+		return nil
+	}
+	disk := g.body.disk.Load()
+	if disk == nil || n >= len(*disk) {
+		return ErrLost
+	}
+	e := &(*disk)[n]
+	return e.block.read(p, e.offset+offset)
+}

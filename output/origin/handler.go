@@ -1,0 +1,225 @@
+package origin
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"millrace/internal/media"
+	"millrace/output/cmaf"
+)
+
+// Config is what all channels share.
+type Config struct {
+	Clock *media.Clock // the timeline that GET /time tells
+	// TimeURL stands in manifests as the place to ask for the time; "/time" when empty.
+	TimeURL string
+	Log     *slog.Logger
+}
+
+// ErrForbidden is what Authorize gives for a caller that is known and refused.
+var ErrForbidden = errors.New("playback not allowed")
+
+// Handler serves registered channels under /live/, and the time under /time.
+// All methods may be called from any goroutine.
+type Handler struct {
+	config  Config
+	waiting atomic.Int64
+
+	mu       sync.Mutex // of changes to channels
+	channels atomic.Pointer[map[string]*channel]
+}
+
+// New is a handler without channels.
+func New(config Config) *Handler {
+	if config.TimeURL == "" {
+		config.TimeURL = "/time"
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if config.Clock == nil {
+		config.Clock = media.StartClock()
+	}
+	h := &Handler{config: config}
+	h.channels.Store(&map[string]*channel{})
+	return h
+}
+
+// Add serves a channel, in the place of an older one of the same id.
+func (h *Handler) Add(id string, c Channel) {
+	h.change(id, &channel{Channel: c, id: id, removed: make(chan struct{})})
+}
+
+// Remove ends serving a channel; requests that wait for it are answered 404.
+func (h *Handler) Remove(id string) { h.change(id, nil) }
+
+func (h *Handler) change(id string, c *channel) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old := *h.channels.Load()
+	channels := make(map[string]*channel, len(old)+1)
+	for k, v := range old {
+		channels[k] = v
+	}
+	delete(channels, id)
+	if c != nil {
+		channels[id] = c
+	}
+	h.channels.Store(&channels)
+	if was := old[id]; was != nil {
+		close(was.removed)
+	}
+}
+
+// Waiting is how many requests wait for something to be listed.
+func (h *Handler) Waiting() int64 { return h.waiting.Load() }
+
+// ServeHTTP answers GET, HEAD and OPTIONS. Every answer carries CORS headers.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	crossOrigin(header)
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		header["Access-Control-Allow-Methods"] = allowMethods
+		header["Access-Control-Allow-Headers"] = allowHeaders
+		header["Access-Control-Max-Age"] = preflightAge
+		header["Allow"] = allowMethods
+		w.WriteHeader(http.StatusNoContent)
+		return
+	default:
+		header["Allow"] = allowMethods
+		refuse(w, r, http.StatusMethodNotAllowed, noStore)
+		return
+	}
+	if r.URL.Path == "/time" {
+		h.serveTime(w, r)
+		return
+	}
+	id, rest, ok := split(r)
+	c := (*h.channels.Load())[id]
+	if !ok || c == nil {
+		refuse(w, r, http.StatusNotFound, shortly)
+		return
+	}
+	if c.Authorize != nil {
+		if err := c.Authorize(r); err != nil {
+			deny(w, r, err)
+			return
+		}
+	}
+	h.serveChannel(w, r, c, rest)
+}
+
+// shortly is for answers that belong to no channel.
+var shortly = []string{"public, max-age=1"}
+
+// split takes /live/CHANNEL/ off a path. A path that says the same in other
+// characters is not accepted (T02).
+func split(r *http.Request) (channel, rest string, ok bool) {
+	if r.URL.RawPath != "" {
+		return "", "", false
+	}
+	path, found := strings.CutPrefix(r.URL.Path, "/live/")
+	if !found {
+		return "", "", false
+	}
+	return strings.Cut(path, "/")
+}
+
+func (h *Handler) serveTime(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header["Content-Type"] = typeText
+	header["Cache-Control"] = noStore
+	s := newSender(w)
+	defer s.done()
+	s.expect(0)
+	text := cmaf.TimeText(h.config.Clock.Now())
+	if r.Method == http.MethodHead {
+		return
+	}
+	_, _ = w.Write([]byte(text)) // the client is gone
+}
+
+// serveChannel finds what a path below /live/CHANNEL/ names.
+func (h *Handler) serveChannel(w http.ResponseWriter, r *http.Request, c *channel, rest string) {
+	d := c.documents(h.config.TimeURL)
+	if d.edge.Layout == nil {
+		starting(w, r)
+		return
+	}
+	if rest == "index.m3u8" || rest == "manifest.mpd" {
+		if !d.ready() {
+			starting(w, r)
+			return
+		}
+		build := d.multivariant
+		if rest == "manifest.mpd" {
+			build = d.manifest
+		}
+		build().serve(w, r, d.ages.plain)
+		return
+	}
+	rendition, name, ok := strings.Cut(rest, "/")
+	if !ok {
+		refuse(w, r, http.StatusNotFound, d.ages.plainError)
+		return
+	}
+	request := request{handler: h, channel: c, rendition: rendition, name: name, w: w, r: r}
+	switch {
+	case name == "index.m3u8":
+		request.playlist(d, false)
+	case name == "iframes.m3u8":
+		request.playlist(d, true)
+	case strings.HasSuffix(name, ".m4s"):
+		request.media(d)
+	default:
+		request.init(d)
+	}
+}
+
+// request is one GET or HEAD for something of a rendition.
+type request struct {
+	handler         *Handler
+	channel         *channel
+	rendition, name string
+	w               http.ResponseWriter
+	r               *http.Request
+}
+
+func (q *request) refuse(status int, cache []string) { refuse(q.w, q.r, status, cache) }
+
+// refuse answers an error as a line of text.
+func refuse(w http.ResponseWriter, r *http.Request, status int, cache []string) {
+	header := w.Header()
+	header["Content-Type"] = typeText
+	header["Cache-Control"] = cache
+	s := newSender(w)
+	defer s.done()
+	s.expect(0)
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write([]byte(http.StatusText(status) + "\n"))
+	}
+}
+
+// starting answers for what will be there soon, and overdue for what should be (K07).
+func starting(w http.ResponseWriter, r *http.Request) {
+	w.Header()["Retry-After"] = retryInSecond
+	refuse(w, r, http.StatusServiceUnavailable, noStore)
+}
+
+func (q *request) overdue() { starting(q.w, q.r) }
+
+func deny(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, ErrForbidden) {
+		refuse(w, r, http.StatusForbidden, noStore)
+		return
+	}
+	w.Header()["Www-Authenticate"] = []string{"Bearer"}
+	refuse(w, r, http.StatusUnauthorized, noStore)
+}
