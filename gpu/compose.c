@@ -17,6 +17,10 @@ static void scale(const mr_op *op)
 {
 	for (int p = 0; p < 3; p++) {
 		int chroma = p > 0;
+		const mr_filter *across = op->across[chroma], *down = op->down[chroma];
+		if (across && down &&
+		    mr_scale_plane(across, down, op->src.plane[p], op->src.stride[p], op->dst.plane[p], op->dst.stride[p]) == 0)
+			continue;
 		ScalePlane(op->src.plane[p], op->src.stride[p], op->src.width >> chroma, op->src.height >> chroma,
 			   op->dst.plane[p], op->dst.stride[p], op->dst.width >> chroma, op->dst.height >> chroma,
 			   kFilterBox);

@@ -2,6 +2,8 @@
 #ifndef MILLRACE_COMPOSE_H
 #define MILLRACE_COMPOSE_H
 
+#include "scale.h"
+
 #include <stdint.h>
 
 // mr_view is a rectangle of an 8-bit 4:2:0 picture. All sizes are even.
@@ -18,6 +20,8 @@ typedef struct {
 	int kind;
 	mr_view dst;
 	mr_view src;      // MR_SCALE: any size; MR_MIX: of dst's size
+	// MR_SCALE: the filters of luma and chroma; NULL leaves it to libyuv.
+	const mr_filter *across[2], *down[2];
 	uint8_t color[3]; // MR_FILL; MR_MIX: of the border
 	int opacity;      // MR_MIX: 0..255
 	// MR_MIX: coverage by the shape and by the inner shape, luma and chroma;

@@ -48,9 +48,11 @@ func resolveAll(layers []Layer, canvas Size) ([]kernels.Layer, error) {
 
 // cpuCompositor scales every source straight into its place with libyuv.
 type cpuCompositor struct {
-	config CompositorConfig
-	pool   *Pool
-	masks  maskCache
+	config  CompositorConfig
+	pool    *Pool
+	plain   bool // libyuv scales everything: what a machine without AVX2 does
+	masks   cache[maskKey, *mask]
+	filters cache[filterKey, *C.mr_filter]
 
 	// The work list of one call, in C memory; it grows to the largest scene.
 	ops      []C.mr_op
@@ -73,7 +75,12 @@ func newCPUCompositor(pool *Pool, config CompositorConfig) (Compositor, error) {
 		return nil, err
 	}
 	config.Rungs = slices.Clone(config.Rungs)
-	return &cpuCompositor{config: config, pool: pool}, nil
+	return &cpuCompositor{
+		config: config, pool: pool,
+		plain:   C.mr_filter_supported(1, 1) == 0,
+		masks:   newCache(newMask, (*mask).free),
+		filters: newCache(newFilter, freeFilter),
+	}, nil
 }
 
 func (c *cpuCompositor) Compose(layers []Layer, background Color) (Composition, error) {
@@ -95,8 +102,7 @@ func (c *cpuCompositor) Compose(layers []Layer, background Color) (Composition, 
 	}
 	for _, rung := range composition.Rungs {
 		if rung != composition.Canvas {
-			op := c.op(C.MR_SCALE)
-			op.src, op.dst = view(composition.Canvas.picture(), nil), view(rung.picture(), nil)
+			c.scale(view(composition.Canvas.picture(), nil), view(rung.picture(), nil))
 		}
 	}
 	c.run()
@@ -154,8 +160,7 @@ func (c *cpuCompositor) draw(canvas *Frame, layers []kernels.Layer, background C
 func (c *cpuCompositor) drawLayer(canvas *Frame, layer kernels.Layer, bounds image.Rectangle) error {
 	dst, src := rectangle(layer.Dst), rectangle(layer.Src)
 	if solid(layer) && dst.In(bounds) {
-		op := c.op(C.MR_SCALE)
-		op.src, op.dst = view(layer.Picture, &src), view(canvas.picture(), &dst)
+		c.scale(view(layer.Picture, &src), view(canvas.picture(), &dst))
 		return nil
 	}
 	scratch, err := c.pool.Get(Size{layer.Dst.W, layer.Dst.H})
@@ -163,12 +168,11 @@ func (c *cpuCompositor) drawLayer(canvas *Frame, layer kernels.Layer, bounds ima
 		return fmt.Errorf("compose: %w", err)
 	}
 	c.scratch = append(c.scratch, scratch)
-	op := c.op(C.MR_SCALE)
-	op.src, op.dst = view(layer.Picture, &src), view(scratch.picture(), nil)
+	c.scale(view(layer.Picture, &src), view(scratch.picture(), nil))
 
 	visible := dst.Intersect(bounds)
 	within := visible.Sub(dst.Min)
-	op = c.op(C.MR_MIX)
+	op := c.op(C.MR_MIX)
 	op.src, op.dst = view(scratch.picture(), &within), view(canvas.picture(), &visible)
 	op.opacity = C.int(layer.Opacity)
 	if layer.Radius > 0 || layer.Border > 0 {
@@ -184,6 +188,22 @@ func (c *cpuCompositor) drawLayer(canvas *Frame, layer kernels.Layer, bounds ima
 		}
 	}
 	return nil
+}
+
+// scale lists the scaling of src into dst.
+func (c *cpuCompositor) scale(src, dst C.mr_view) {
+	op := c.op(C.MR_SCALE)
+	op.src, op.dst = src, dst
+	w, h, toW, toH := int(src.width), int(src.height), int(dst.width), int(dst.height)
+	copies, halves := w == toW && h == toH, w == 2*toW && h == 2*toH // where libyuv is exact and fastest
+	if c.plain || copies || halves ||
+		C.mr_filter_supported(src.width, dst.width) == 0 || C.mr_filter_supported(src.height, dst.height) == 0 {
+		return
+	}
+	for chroma := range 2 {
+		op.across[chroma] = c.filters.get(filterKey{w >> chroma, toW >> chroma, chroma})
+		op.down[chroma] = c.filters.get(filterKey{h >> chroma, toH >> chroma, 0})
+	}
 }
 
 // op appends a zeroed operation to the work list.
@@ -217,6 +237,7 @@ func (c *cpuCompositor) run() {
 func (c *cpuCompositor) reset() {
 	c.used = 0
 	c.masks.trim()
+	c.filters.trim()
 	for _, scratch := range c.scratch {
 		scratch.Release()
 	}
@@ -233,6 +254,7 @@ func (c *cpuCompositor) free() {
 func (c *cpuCompositor) Close() {
 	c.previous.release()
 	c.masks.close()
+	c.filters.close()
 	c.free()
 }
 
