@@ -98,8 +98,11 @@ func (e *Embedded) start(ctx context.Context, dir string) error {
 	return err
 }
 
-// Close ends the server and frees the directory.
+// Close ends the server and frees the directory. It may be called twice.
 func (e *Embedded) Close() error {
+	if e.lock == nil {
+		return nil
+	}
 	if e.conn != nil {
 		e.conn.Close()
 	}
@@ -107,7 +110,9 @@ func (e *Embedded) Close() error {
 		e.server.Shutdown()
 		e.server.WaitForShutdown()
 	}
-	return e.lock.Close()
+	err := e.lock.Close()
+	e.lock = nil
+	return err
 }
 
 func key(kind, id string) string { return kind + "." + id }

@@ -32,7 +32,7 @@ const (
 // Placement is one source on the canvas.
 type Placement struct {
 	Source  string  `json:"source"`
-	Rect    Rect    `json:"rect"`             // where, in fractions of the canvas
+	Rect    Rect    `json:"rect"`             // where, in fractions of the canvas; all of it when absent from JSON
 	Crop    Rect    `json:"crop,omitzero"`    // which part, in fractions of the source's picture; zero is all of it
 	Fit     Fit     `json:"fit,omitempty"`    // empty is Cover
 	Opacity float64 `json:"opacity"`          // 0..1; 1 when absent from JSON
@@ -47,10 +47,11 @@ type Border struct {
 	Color string  `json:"color"` // as ParseColor reads it
 }
 
-// UnmarshalJSON refuses unknown fields and fills in the opacity of 1.
+// UnmarshalJSON refuses unknown fields and fills in what may be left out: the
+// whole canvas and the opacity of 1.
 func (p *Placement) UnmarshalJSON(data []byte) error {
 	type plain Placement
-	decoded := plain{Opacity: 1}
+	decoded := plain{Rect: Rect{W: 1, H: 1}, Opacity: 1}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&decoded); err != nil {

@@ -1,0 +1,245 @@
+package appliance
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"millrace/api"
+)
+
+func TestSourceLife(t *testing.T) {
+	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
+	made := c.must(201, "POST", "/v1/sources", `{"id":"cam2","name":"Camera 2","kind":"push"}`)
+	key := made.field(t, "key").(string)
+	require.Regexp(t, `^[A-Za-z0-9._~-]{20,}$`, key)
+	require.Equal(t, "/v1/sources/cam2", made.header.Get("Location"))
+	require.Contains(t, made.body, `"streamKey":"`+key+`"`)
+	require.Contains(t, made.body, `"latencyMs":200`, "defaults are filled in")
+
+	got := c.must(200, "GET", "/v1/sources/cam2", "")
+	require.NotContains(t, got.body, key, "a GET never shows a key")
+	require.NotContains(t, c.must(200, "GET", "/v1/sources", "").body, key)
+	tag := got.header.Get("ETag")
+	require.NotEmpty(t, tag)
+
+	c.must(428, "PATCH", "/v1/sources/cam2", `{"name":"x"}`)
+	patched := c.must(200, "PATCH", "/v1/sources/cam2", `{"name":"Stage"}`, "If-Match", tag, "Content-Type", "application/merge-patch+json")
+	require.Equal(t, "Stage", patched.field(t, "name"))
+	c.must(412, "PATCH", "/v1/sources/cam2", `{"name":"late"}`, "If-Match", tag)
+	c.must(412, "DELETE", "/v1/sources/cam2", "", "If-Match", tag)
+
+	rotated := c.must(200, "POST", "/v1/sources/cam2/rotate-key", "")
+	require.NotEqual(t, key, rotated.field(t, "key"))
+	require.Equal(t, rotated.field(t, "key"), c.must(200, "POST", "/v1/sources/cam2/reveal-key", "").field(t, "key"))
+
+	c.must(204, "DELETE", "/v1/sources/cam2", "", "If-Match", "*")
+	c.must(404, "GET", "/v1/sources/cam2", "")
+}
+
+func TestInvalidBodiesNameEveryFault(t *testing.T) {
+	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
+	for _, test := range []struct {
+		name, path, body string
+		status           int
+		want             []string
+	}{
+		{"not JSON", "/v1/sources", `{"id":`, 400, []string{"not JSON"}},
+		{"unknown field", "/v1/sources", `{"id":"a","kind":"push","colour":1}`, 422, []string{`unknown field \"colour\"`}},
+		{"planned field", "/v1/sources", `{"id":"a","kind":"push","backup":{}}`, 422, []string{`this version does not do \"backup\" yet`}},
+		{"planned kind", "/v1/sources", `{"id":"a","kind":"pull"}`, 422, []string{`this version does not do \"pull\" yet`}},
+		{"all at once", "/v1/sources", `{"id":"A B","kind":"push","latencyMs":-1}`, 422, []string{`"pointer":"/id"`, `"pointer":"/latencyMs"`}},
+		{"missing", "/v1/sources", `{}`, 422, []string{`\"id\"`, `\"kind\"`}},
+		{"channel", "/v1/channels", `{"id":"c","canvas":{"width":641,"height":360,"rate":"25"},"sources":["nope"],
+			"scenes":[{"id":"s","layout":"solo","slots":["other"]}],"program":"t",
+			"ladder":[{"id":"v","width":1280,"height":720,"bitrate":1000000},{"id":"v","width":320,"height":180,"bitrate":100000}]}`, 422,
+			[]string{`"pointer":"/canvas"`, `"pointer":"/sources/0"`, `"pointer":"/scenes/0/slots/0"`, `"pointer":"/program"`, `"pointer":"/ladder/0"`, `"pointer":"/ladder/1/id"`}},
+		{"rate", "/v1/channels", `{"id":"c","canvas":{"width":640,"height":360,"rate":"29.97"},"ladder":[]}`, 422, []string{"/canvas/rate", "/ladder"}},
+		{"planned playback", "/v1/channels", `{"id":"c","canvas":{"width":640,"height":360,"rate":"25"},"ladder":[{"id":"v","width":640,"height":360,"bitrate":500000}],"playback":{"auth":"token"}}`, 422, []string{`this version does not do \"token\" yet`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := c.call("POST", test.path, test.body)
+			require.Equal(t, test.status, got.status, got.body)
+			require.Equal(t, "application/problem+json", got.header.Get("Content-Type"))
+			for _, want := range test.want {
+				require.Contains(t, got.body, want)
+			}
+		})
+	}
+	require.Equal(t, 413, c.call("POST", "/v1/sources", `{"name":"`+strings.Repeat("x", 2<<20)+`"}`).status)
+	require.Equal(t, 415, c.call("POST", "/v1/sources", `<xml/>`, "Content-Type", "text/xml").status)
+	deep := strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000)
+	require.Equal(t, 400, c.call("POST", "/v1/sources", deep).status)
+}
+
+const smallChannel = `{"id":"main","canvas":{"width":640,"height":360,"rate":"25"},"sources":["cam1","test1"],
+	"ladder":[{"id":"v360","width":640,"height":360,"bitrate":800000}]}`
+
+func TestChannelLife(t *testing.T) {
+	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
+	made := c.must(201, "POST", "/v1/channels", smallChannel)
+	require.Equal(t, "two-up", made.field(t, "program"), "a channel without scenes gets one")
+	c.must(409, "POST", "/v1/channels", smallChannel)
+	c.must(409, "DELETE", "/v1/sources/cam1", "", "If-Match", "*")
+
+	scene := c.must(201, "POST", "/v1/channels/main/scenes", `{"id":"pip","layers":[{"source":"cam1"},{"source":"test1","rect":{"x":0.7,"y":0.7,"w":0.25,"h":0.25},"opacity":0.5,"z":2}]}`)
+	tag := scene.header.Get("ETag")
+	require.Equal(t, tag, c.must(200, "GET", "/v1/channels/main", "").header.Get("ETag"), "a scene's tag is its channel's")
+	c.must(422, "PUT", "/v1/channels/main/scenes/pip", `{"id":"pip","layout":"grid-5"}`, "If-Match", tag)
+	changed := c.must(200, "PATCH", "/v1/channels/main/scenes/pip", `{"name":"Inset"}`, "If-Match", tag)
+	require.Contains(t, changed.body, `"opacity":0.5`)
+	c.must(409, "DELETE", "/v1/channels/main/scenes/two-up", "", "If-Match", "*")
+	c.must(204, "DELETE", "/v1/channels/main/scenes/pip", "", "If-Match", "*")
+	c.must(404, "GET", "/v1/channels/main/scenes/pip", "")
+
+	frozen := c.must(422, "PATCH", "/v1/channels/main", `{"canvas":{"rate":"30"}}`, "If-Match", "*")
+	require.Contains(t, frozen.body, `"pointer":"/canvas"`)
+	c.must(409, "POST", "/v1/channels/main/cut", `{}`) // it does not run
+	c.must(200, "PATCH", "/v1/channels/main/audio/cam1", `{"gainDb":-6}`)
+	require.Contains(t, c.must(200, "GET", "/v1/channels/main/audio", "").body, `"gainDb":-6`)
+	c.must(422, "PATCH", "/v1/channels/main/audio/cam1", `{"gainDb":1e9}`)
+	c.must(404, "PATCH", "/v1/channels/main/audio/nobody", `{"mute":true}`)
+	stopped := c.must(200, "POST", "/v1/channels/main/stop", "")
+	require.Equal(t, "stopped", stopped.field(t, "state"))
+	c.must(204, "DELETE", "/v1/channels/main", "", "If-Match", "*")
+	c.must(404, "GET", "/v1/channels/main/state", "")
+}
+
+func TestWhatWasAcknowledgedIsThereAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	node := openNode(t, dir)
+	c := newClient(t, node, api.ScopeManage)
+	made := c.must(201, "POST", "/v1/sources", `{"id":"cam2","kind":"push","srtPassphrase":"correct horse"}`)
+	c.must(201, "POST", "/v1/channels", smallChannel)
+	c.must(200, "PATCH", "/v1/channels/main/audio/cam1", `{"mute":true}`)
+	before := c.must(200, "GET", "/v1/channels/main", "")
+	require.NoError(t, node.Close())
+
+	again := client{t, openNode(t, dir), c.key}
+	require.Equal(t, made.field(t, "key"), again.must(200, "POST", "/v1/sources/cam2/reveal-key", "").field(t, "key"))
+	require.Equal(t, true, again.must(200, "GET", "/v1/sources/cam2", "").field(t, "srtEncrypted"))
+	after := again.must(200, "GET", "/v1/channels/main", "")
+	require.Equal(t, before.body, after.body)
+	require.Equal(t, before.header.Get("ETag"), after.header.Get("ETag"))
+	require.Equal(t, true, again.must(200, "GET", "/v1/channels/main/audio/cam1", "").field(t, "mute"))
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
+	first := c.must(201, "POST", "/v1/sources", `{"id":"cam2","kind":"push"}`, "Idempotency-Key", "k1")
+	second := c.must(201, "POST", "/v1/sources", `{"id":"cam2","kind":"push"}`, "Idempotency-Key", "k1")
+	require.Equal(t, first.body, second.body)
+	require.Equal(t, first.header.Get("ETag"), second.header.Get("ETag"))
+	c.must(422, "POST", "/v1/sources", `{"id":"cam3","kind":"push"}`, "Idempotency-Key", "k1")
+	c.must(409, "POST", "/v1/sources", `{"id":"cam2","kind":"push"}`, "Idempotency-Key", "k2")
+}
+
+func TestPagesByCursor(t *testing.T) {
+	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
+	var seen []string
+	path := "/v1/sources?limit=2"
+	for path != "" {
+		page := c.must(200, "GET", path, "")
+		for _, item := range page.field(t, "items").([]any) {
+			seen = append(seen, item.(map[string]any)["id"].(string))
+		}
+		path = ""
+		if next, ok := page.field(t, "nextCursor").(string); ok {
+			path = "/v1/sources?limit=2&cursor=" + next
+		}
+	}
+	require.Equal(t, []string{"cam1", "test1", "test2", "test3", "test4"}, seen)
+	c.must(422, "GET", "/v1/sources?limit=0", "")
+}
+
+// TestEveryRouteAsksForItsKey walks the document: 401 without a key, 403 with
+// too small a scope, and never a 5xx.
+func TestEveryRouteAsksForItsKey(t *testing.T) {
+	node := openNode(t, t.TempDir())
+	nobody, viewer := client{t, node, ""}, newClient(t, node, api.ScopeView)
+	document, err := openapi3.NewLoader().LoadFromData([]byte(nobody.must(200, "GET", "/openapi.json", "").body))
+	require.NoError(t, err)
+	require.Equal(t, "3.1.0", document.OpenAPI)
+	fill := strings.NewReplacer("{id}", "cam1", "{sid}", "grid", "{source}", "test1")
+	for path, item := range document.Paths.Map() {
+		path = fill.Replace(strings.Replace(path, "/channels/{id}", "/channels/demo", 1))
+		path = strings.Replace(path, "/keys/cam1", "/keys/01ARZ3NDEKTSV4RRFFQ69G5FAV", 1)
+		for method, operation := range item.Operations() {
+			if path == "/v1/session" {
+				continue
+			}
+			t.Run(method+" "+path, func(t *testing.T) {
+				require.Equal(t, 401, nobody.call(method, path, `{}`).status)
+				require.Equal(t, 401, client{t, node, "not-a-key-not-a-key-not"}.call(method, path, `{}`).status)
+				scope, named := operation.Extensions["x-scope"]
+				if method != "GET" || named && scope != "view" {
+					require.Equal(t, 403, viewer.call(method, path, `{}`).status)
+				} else {
+					require.Less(t, viewer.call(method, path, "").status, 500)
+				}
+			})
+		}
+	}
+	for _, open := range []string{"/livez", "/openapi.json", "/docs", "/"} {
+		nobody.must(200, "GET", open, "")
+	}
+	nobody.must(401, "GET", "/metrics", "")
+	require.Contains(t, viewer.must(200, "GET", "/metrics", "").body, "millrace_memory_bytes")
+}
+
+func TestScopes(t *testing.T) {
+	node := openNode(t, t.TempDir())
+	operator := newClient(t, node, api.ScopeOperate)
+	operator.must(409, "POST", "/v1/channels/demo/cut", `{}`) // may cut; it just does not run
+	operator.must(403, "POST", "/v1/keys", `{"scopes":["view"]}`)
+	operator.must(403, "POST", "/v1/sources/cam1/reveal-key", "")
+	ingest := newClient(t, node, api.ScopeIngest)
+	ingest.must(403, "GET", "/v1/channels", "")
+}
+
+func TestKeysAreNeverShownAgain(t *testing.T) {
+	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
+	made := c.must(201, "POST", "/v1/keys", `{"name":"bot","scopes":["view","view"]}`)
+	secret, id := made.field(t, "key").(string), made.field(t, "id").(string)
+	require.NotContains(t, c.must(200, "GET", "/v1/keys", "").body, secret)
+	require.Equal(t, []any{"view"}, made.field(t, "scopes"))
+	bot := client{t, c.node, secret}
+	bot.must(200, "GET", "/v1/channels", "")
+	c.must(204, "DELETE", "/v1/keys/"+id, "", "If-Match", "*")
+	bot.must(401, "GET", "/v1/channels", "")
+}
+
+func TestSession(t *testing.T) {
+	node := openNode(t, t.TempDir())
+	nobody := client{t, node, ""}
+	link := node.newLink()
+	opened := nobody.must(200, "POST", "/v1/session", fmt.Sprintf(`{"token":%q}`, link))
+	nobody.must(401, "POST", "/v1/session", fmt.Sprintf(`{"token":%q}`, link)) // it works once
+	cookie := opened.header.Get("Set-Cookie")
+	require.Contains(t, cookie, "HttpOnly")
+	require.Contains(t, cookie, "SameSite=Strict")
+	value, _, _ := strings.Cut(cookie, ";")
+	nobody.must(200, "GET", "/v1/channels", "", "Cookie", value)
+	nobody.must(403, "POST", "/v1/sources/cam1/kick", "", "Cookie", value)
+	nobody.must(403, "POST", "/v1/sources/cam1/kick", "", "Cookie", value, "Origin", "http://elsewhere.example")
+	nobody.must(204, "POST", "/v1/sources/cam1/kick", "", "Cookie", value, "Origin", "http://example.com")
+	nobody.must(204, "DELETE", "/v1/session", "", "Cookie", value, "Origin", "http://example.com")
+	nobody.must(401, "GET", "/v1/channels", "", "Cookie", value)
+}
+
+func TestSecretsAreNotStoredInTheClear(t *testing.T) {
+	node := openNode(t, t.TempDir())
+	c := newClient(t, node, api.ScopeManage)
+	key := c.must(200, "POST", "/v1/sources/cam1/reveal-key", "").field(t, "key").(string)
+	for _, kind := range []string{kindSource, kindKey, kindSession} {
+		documents, err := node.state.List(t.Context(), kind)
+		require.NoError(t, err)
+		for _, document := range documents {
+			require.NotContains(t, string(document.Value), key)
+			require.NotContains(t, string(document.Value), c.key)
+		}
+	}
+}
