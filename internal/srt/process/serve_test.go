@@ -37,14 +37,16 @@ func table() srt.Table {
 	}}
 }
 
-func start(t *testing.T) *rig {
+func start(t *testing.T) *rig { return startWith(t, 120) }
+
+func startWith(t *testing.T, latencyMs int) *rig {
 	t.Helper()
 	near, far, err := child.Pair()
 	require.NoError(t, err)
 	r := &rig{conns: make(chan *srt.Conn, 10), release: make(chan struct{})}
 	listening := make(chan string, 1)
 	r.client = srt.NewClient(srt.ClientConfig{
-		Config: srt.Config{Listen: "127.0.0.1:0", LatencyMs: 120},
+		Config: srt.Config{Listen: "127.0.0.1:0", LatencyMs: latencyMs},
 		Handle: func(ctx context.Context, conn *srt.Conn) {
 			r.conns <- conn
 			select {
