@@ -59,7 +59,7 @@ var parts = map[string]func(){
 		if err := conn.Send(1); err != nil {
 			panic(err)
 		}
-		select {}
+		hang()
 	},
 	"child-chatter": func() {
 		for i := range 3 {
@@ -85,8 +85,15 @@ var parts = map[string]func(){
 			panic(err)
 		}
 		fmt.Println(process.Pid())
-		select {}
+		hang()
 	},
+}
+
+// hang blocks without being a deadlock, which the runtime would end.
+func hang() {
+	for {
+		time.Sleep(time.Hour)
+	}
 }
 
 func inherited() *Conn {
@@ -232,6 +239,13 @@ func TestEnvironmentIsExactlyWhatIsGiven(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, strings.Join(env, " "), string(payload))
 	}
+}
+
+func TestMemoryIsTakenFromTheChildFirst(t *testing.T) {
+	process, _ := start(t, Command{Args: []string{"child-echo"}})
+	score, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", process.Pid()))
+	require.NoError(t, err)
+	require.Equal(t, "500\n", string(score))
 }
 
 func TestStartSaysWhatIsMissing(t *testing.T) {

@@ -88,6 +88,7 @@ func (p *Process) run(started chan<- error) {
 		started <- err
 		return
 	}
+	p.yieldMemory()
 	started <- nil
 	p.err = p.command.Wait()
 	if output, ok := p.command.Stderr.(*lines); ok {
@@ -95,6 +96,13 @@ func (p *Process) run(started chan<- error) {
 	}
 	p.ended.Store(true)
 	close(p.exited)
+}
+
+// yieldMemory makes the kernel take a child rather than the server when memory
+// runs out (proc_pid_oom_score_adj(5)).
+func (p *Process) yieldMemory() {
+	// A kernel that does not let it chooses by itself, which is no fault.
+	_ = os.WriteFile("/proc/"+strconv.Itoa(p.Pid())+"/oom_score_adj", []byte("500"), 0)
 }
 
 // Pid is the process id.

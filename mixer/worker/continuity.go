@@ -21,6 +21,9 @@ const startLead = 3
 // maxAhead is how far ahead of the clock a worker's output may be.
 const maxAhead = time.Second
 
+// maxUnit is the largest access unit of a program, in bytes.
+const maxUnit = 8 << 20
+
 // Continuity keeps the output timeline of a channel whole: from its first
 // frame on, each rendition gets every access unit number exactly once, in
 // order, and an IDR at every multiple of the GOP, whatever becomes of workers.
@@ -153,8 +156,8 @@ func (c *Continuity) pass(line *line, packet *media.Packet) error {
 	switch {
 	case !exact || packet.DTS != packet.PTS:
 		return fmt.Errorf("packet at %d, %d lies on no tick", packet.PTS, packet.DTS)
-	case len(packet.Data) == 0:
-		return fmt.Errorf("number %d is empty", number)
+	case len(packet.Data) == 0 || len(packet.Data) > maxUnit:
+		return fmt.Errorf("number %d has %d bytes", number, len(packet.Data))
 	case packet.PTS.Sub(c.clock.Now()) > maxAhead:
 		return fmt.Errorf("number %d is ahead of the clock", number)
 	case line.running && number != line.next:
