@@ -3,6 +3,7 @@ import { defineConfig } from "vite";
 export default defineConfig({
   build: {
     target: "es2022",
+    assetsInlineLimit: 0, // the content security policy allows no data: images
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700, // hls.js, loaded when a picture is shown
     rollupOptions: { input: ["index.html", "watch.html"] },
