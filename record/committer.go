@@ -18,6 +18,7 @@ type committer struct {
 	version  uint64
 	newest   int64 // highest segment listed by this run
 	state    State
+	logged   time.Time // when degrading or catching up was last logged
 
 	gathered []*item // not handed to the writer yet
 	reached  []int64 // part that each rendition of the layout has reached, counted since the epoch
@@ -307,7 +308,7 @@ func (c *committer) settle(o *outcome) {
 	case errors.Is(o.err, errWaiting):
 	case o.err != nil:
 		c.degrade(o.err.Error())
-	case o.tried && len(c.batches) == 0:
+	case o.tried && len(c.batches) == 0 && o.took < commitDeadline:
 		c.restore()
 	}
 	c.publish()
@@ -320,14 +321,18 @@ func (c *committer) degrade(fault string) {
 	}
 	if !c.state.Degraded {
 		c.state.Degraded, c.state.Since = true, time.Now()
-		c.store.log.Warn("store is degraded: listing from memory", "err", fault)
+		if time.Since(c.logged) >= time.Second {
+			c.logged = time.Now()
+			c.store.log.Warn("store is degraded: listing from memory", "err", fault)
+		}
 	}
 	c.changed(was)
 }
 
 func (c *committer) restore() {
 	was := c.state
-	if c.state.Degraded {
+	if c.state.Degraded && time.Since(c.logged) >= time.Second {
+		c.logged = time.Now()
 		c.store.log.Info("store has caught up", "after", time.Since(c.state.Since))
 	}
 	c.state.Degraded, c.state.Since, c.state.Fault = false, time.Time{}, ""

@@ -21,7 +21,8 @@ import (
 	"millrace/output/cmaf"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// leakChecked runs the tests and fails when one leaves a goroutine.
+func leakChecked(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // noon is segment noonSegment of the grid at 30 fps, and then some.
 var noon = media.TimeOf(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
@@ -147,6 +148,7 @@ type ram struct {
 	files    map[string]*ramFile
 	capacity int64 // bytes; 0 for no bound
 	faults   map[string]error
+	once     map[string]error
 	stall    chan struct{} // Sync waits until it is closed; nil for no wait
 	syncs    int
 	written  int64
@@ -158,13 +160,31 @@ type ramFile struct {
 	synced []byte
 }
 
-func newRAM() *ram { return &ram{files: map[string]*ramFile{}, faults: map[string]error{}} }
+func newRAM() *ram {
+	return &ram{files: map[string]*ramFile{}, faults: map[string]error{}, once: map[string]error{}}
+}
 
 // fail makes an operation ("write", "sync", "create", "read") fail until err is nil.
 func (v *ram) fail(operation string, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.faults[operation] = err
+}
+
+// failOnce makes the next such operation fail.
+func (v *ram) failOnce(operation string, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.once[operation] = err
+}
+
+// fault is what an operation meets; the lock is held.
+func (v *ram) fault(operation string) error {
+	if err := v.once[operation]; err != nil {
+		delete(v.once, operation)
+		return err
+	}
+	return v.faults[operation]
 }
 
 func (v *ram) setStall(stall chan struct{}) {
@@ -200,7 +220,7 @@ func (v *ram) crash(keep int) *ram {
 func (v *ram) Create(name string) (blockFile, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if err := v.faults["create"]; err != nil {
+	if err := v.fault("create"); err != nil {
 		return nil, err
 	}
 	if v.files[name] != nil {
@@ -248,7 +268,7 @@ func (v *ram) Free() (int64, error) {
 func (f *ramFile) ReadAt(p []byte, offset int64) (int, error) {
 	f.volume.mu.Lock()
 	defer f.volume.mu.Unlock()
-	if err := f.volume.faults["read"]; err != nil {
+	if err := f.volume.fault("read"); err != nil {
 		return 0, err
 	}
 	if offset >= int64(len(f.data)) {
@@ -264,7 +284,7 @@ func (f *ramFile) ReadAt(p []byte, offset int64) (int, error) {
 func (f *ramFile) WriteVector(buffers [][]byte, offset int64) error {
 	f.volume.mu.Lock()
 	defer f.volume.mu.Unlock()
-	if err := f.volume.faults["write"]; err != nil {
+	if err := f.volume.fault("write"); err != nil {
 		return err
 	}
 	for _, b := range buffers {
@@ -292,7 +312,7 @@ func (f *ramFile) Sync() error {
 	}
 	f.volume.mu.Lock()
 	defer f.volume.mu.Unlock()
-	if err := f.volume.faults["sync"]; err != nil {
+	if err := f.volume.fault("sync"); err != nil {
 		return err
 	}
 	f.volume.syncs++

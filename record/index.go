@@ -157,11 +157,13 @@ func parseIndex(b []byte, limit int64) (*blockIndex, error) {
 	}
 	x.entries = make([]indexEntry, le.Uint32(b))
 	b = b[4:]
+	parts := make([]indexPart, (len(b)-entrySize*len(x.entries))/entryPartSize) // all of the block, in one piece
 	for i := range x.entries {
 		var err error
-		if b, err = x.entries[i].parse(b, layouts, limit); err != nil {
+		if b, err = x.entries[i].parse(b, layouts, limit, parts); err != nil {
 			return nil, err
 		}
+		parts = parts[len(x.entries[i].parts):]
 	}
 	if len(b) != 0 {
 		return nil, errIndex
@@ -169,7 +171,9 @@ func parseIndex(b []byte, limit int64) (*blockIndex, error) {
 	return x, nil
 }
 
-func (e *indexEntry) parse(b []byte, layouts int, limit int64) ([]byte, error) {
+// parse reads an entry from the head of b, its parts into the head of space, and
+// gives what follows it.
+func (e *indexEntry) parse(b []byte, layouts int, limit int64, space []indexPart) ([]byte, error) {
 	le := binary.LittleEndian
 	if len(b) < entrySize {
 		return nil, errIndex
@@ -180,10 +184,10 @@ func (e *indexEntry) parse(b []byte, layouts int, limit int64) ([]byte, error) {
 	}
 	parts := int(le.Uint16(b[6:]))
 	b = b[entrySize:]
-	if int(e.layout) >= layouts || parts > len(b)/entryPartSize {
+	if int(e.layout) >= layouts || parts > len(b)/entryPartSize || parts > len(space) {
 		return nil, errIndex
 	}
-	e.parts = make([]indexPart, parts)
+	e.parts = space[:parts:parts]
 	for i := range e.parts {
 		p := &e.parts[i]
 		*p = indexPart{

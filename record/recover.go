@@ -116,6 +116,7 @@ func (r *recovered) merge(b *block, x *blockIndex, layouts map[string]*Layout) {
 		}
 		r.layout = x.layouts[i].layout
 	}
+	room := newRoom(x)
 	for i := range x.entries {
 		e := &x.entries[i]
 		l := x.layouts[e.layout].layout
@@ -128,7 +129,7 @@ func (r *recovered) merge(b *block, x *blockIndex, layouts map[string]*Layout) {
 			s = &series{id: rendition.ID}
 			r.series[rendition.ID] = s
 		}
-		s.restore(b, e, rendition, l.changes)
+		s.restore(b, e, rendition, l.changes, room)
 	}
 }
 
@@ -144,7 +145,7 @@ func layoutKey(l *Layout) string {
 
 // restore lists a run of parts that follows what is listed: the next parts of
 // the newest segment, or the first of a later one.
-func (s *series) restore(b *block, e *indexEntry, r *cmaf.Rendition, changes int64) {
+func (s *series) restore(b *block, e *indexEntry, r *cmaf.Rendition, changes int64, space *room) {
 	var newest *Segment
 	if n := len(s.segments); n > 0 {
 		newest = s.segments[n-1]
@@ -154,7 +155,7 @@ func (s *series) restore(b *block, e *indexEntry, r *cmaf.Rendition, changes int
 			return
 		}
 		s.fill(e.segment)
-		newest = s.begin(e.segment, r, changes, &body{})
+		newest = s.begin(e.segment, r, changes, space.body())
 		newest.Complete = true
 		s.segments = append(s.segments, newest)
 	}
@@ -162,21 +163,59 @@ func (s *series) restore(b *block, e *indexEntry, r *cmaf.Rendition, changes int
 	case e.gap:
 		s.lose(e.segment)
 	case newest.Number == e.segment && newest.body != nil && int(e.from) <= len(newest.Parts):
-		newest.extend(b, e, r)
+		newest.extend(b, e, r, space)
 	}
+}
+
+// room is where the segments of one block go, in a few pieces: opening a store
+// is mostly allocation otherwise.
+type room struct {
+	bodies  []body
+	parts   []cmaf.Part
+	extents []extent
+	rows    [][]extent
+}
+
+func newRoom(x *blockIndex) *room {
+	n := 0
+	for i := range x.entries {
+		n += len(x.entries[i].parts)
+	}
+	entries := len(x.entries)
+	return &room{make([]body, entries), make([]cmaf.Part, n), make([]extent, n), make([][]extent, entries)}
+}
+
+func (m *room) body() *body {
+	b := &m.bodies[0]
+	m.bodies = m.bodies[1:]
+	return b
+}
+
+// row keeps the extents of a segment.
+func (m *room) row(extents []extent) *[]extent {
+	r := &m.rows[0]
+	m.rows = m.rows[1:]
+	*r = extents
+	return r
+}
+
+// take gives empty slices with room for n.
+func (m *room) take(n int) ([]cmaf.Part, []extent) {
+	parts, extents := m.parts[:0:n], m.extents[:0:n]
+	m.parts, m.extents = m.parts[n:], m.extents[n:]
+	return parts, extents
 }
 
 // extend appends the parts of an entry that the segment does not have yet. The
 // segment is not published yet.
-func (g *Segment) extend(b *block, e *indexEntry, r *cmaf.Rendition) {
+func (g *Segment) extend(b *block, e *indexEntry, r *cmaf.Rendition, space *room) {
 	var extents []extent
 	if disk := g.body.disk.Load(); disk != nil {
 		extents = *disk
 	}
 	skip := len(g.Parts) - int(e.from)
 	if len(g.Parts) == 0 {
-		g.Parts = make([]cmaf.Part, 0, len(e.parts))
-		extents = make([]extent, 0, len(e.parts))
+		g.Parts, extents = space.take(len(e.parts))
 	}
 	start := e.start
 	for i := range e.parts {
@@ -190,7 +229,7 @@ func (g *Segment) extend(b *block, e *indexEntry, r *cmaf.Rendition) {
 		}
 		start += int64(p.duration)
 	}
-	g.body.disk.Store(&extents)
+	g.body.disk.Store(space.row(extents))
 	g.Rendition = r
 }
 
