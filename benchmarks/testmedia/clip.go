@@ -26,6 +26,9 @@ const (
 	Sync    Scene = "sync"    // each second a white flash of FlashFrames and, from its first instant, a beep of 1 kHz
 )
 
+// ToneLevel is the amplitude of a Tone: four of them and a beep do not clip.
+const ToneLevel = 0.1
+
 // FlashFrames and BeepLength are how long the flash and the beep of Sync last.
 const (
 	FlashFrames = 2
@@ -41,6 +44,7 @@ type Clip struct {
 	Frames        int64
 	First         int64 // counter of the first frame, which tells clips apart
 	Seed          uint64
+	Tone          int // Hz: a steady sine of ToneLevel in place of the scene's own sound, which tells clips apart by ear; 0 is none
 
 	Bitrate int // of the video, bits per second; 0 is 0.1 bit a pixel
 	GOP     int // frames from keyframe to keyframe; 0 is two seconds
@@ -61,6 +65,8 @@ func (c Clip) Validate() error {
 		return fmt.Errorf("%w: rate %v", ErrClip, c.Rate)
 	case c.Frames <= 0:
 		return fmt.Errorf("%w: %d frames", ErrClip, c.Frames)
+	case c.Tone < 0 || c.Tone >= SampleRate/2:
+		return fmt.Errorf("%w: tone of %d Hz", ErrClip, c.Tone)
 	}
 	return nil
 }

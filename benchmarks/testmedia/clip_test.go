@@ -61,6 +61,7 @@ func TestDescriptionsThatCannotBeDrawn(t *testing.T) {
 		{"too small to read", func(c *Clip) { c.Height = 90 }},
 		{"no rate", func(c *Clip) { c.Rate = media.Rate{} }},
 		{"no frames", func(c *Clip) { c.Frames = 0 }},
+		{"a tone that cannot be sampled", func(c *Clip) { c.Tone = 24000 }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -110,6 +111,19 @@ func TestFlashAndBeepBeginTogether(t *testing.T) {
 		for i := range starts {
 			require.InDelta(t, flashes[i], starts[i], 3, rate) // a sine begins at nothing
 		}
+	}
+}
+
+func TestTonesAreTakenApart(t *testing.T) {
+	one, other := small(Talk), small(Sync)
+	one.Tone, other.Tone = 400, 1900
+	left, right := one.sound(), other.sound()
+	samples := make([]float32, SampleRate)
+	for i := range samples {
+		samples[i] = float32(left() + right())
+	}
+	for hertz, want := range map[int]float64{400: ToneLevel, 1900: ToneLevel, 1000: 0, 500: 0} {
+		require.InDelta(t, want, ReadTone(samples, hertz), 1e-4, hertz)
 	}
 }
 

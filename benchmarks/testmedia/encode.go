@@ -139,12 +139,20 @@ func (p *Painter) writeVideo(w io.Writer) error {
 	return nil
 }
 
+// sound gives the samples one after the other.
+func (c Clip) sound() func() float64 {
+	switch {
+	case c.Tone > 0:
+		return (&tone{hertz: c.Tone}).next
+	case c.Scene == Sync:
+		return (&beeps{clip: c}).next
+	}
+	return newSpeech(c).next
+}
+
 // writeAudio writes the sound as 16-bit stereo.
 func (c Clip) writeAudio(w io.Writer) error {
-	next := newSpeech(c).next
-	if c.Scene == Sync {
-		next = (&beeps{clip: c}).next
-	}
+	next := c.sound()
 	buffered := bufio.NewWriterSize(w, 1<<16)
 	var pair [4]byte
 	for range c.Samples() {

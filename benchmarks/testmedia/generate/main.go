@@ -41,6 +41,7 @@ func run(ctx context.Context, args []string) error {
 	flags.Uint64Var(&clip.Seed, "seed", 1, "what tells clips of one scene apart")
 	flags.IntVar(&clip.Bitrate, "bitrate", 0, "of the video, bits per second (0: a tenth of a bit a pixel)")
 	flags.IntVar(&clip.GOP, "gop", 0, "frames from keyframe to keyframe (0: two seconds)")
+	flags.IntVar(&clip.Tone, "tone", 0, "a steady sine in place of the scene's sound, Hz (0: none)")
 	flags.IntVar(&clip.BFrames, "bframes", 0, "B-frames between references")
 	if err := flags.Parse(args); err != nil {
 		return errors.Join(errUsage, err)
