@@ -11,11 +11,11 @@ enum {
 };
 
 // An across filter works on lanes: 16 neighbouring source bytes, out of which a
-// shuffle picks the taps of `BLOCK/lanes` dst samples, each beside its weight.
+// shuffle picks the taps of 16/taps dst samples, each beside its weight. A block
+// is as many lanes as a dst sample has taps.
 struct mr_filter {
 	int from, to;
-	int taps;  // of one dst sample in a lane: 2, 4 or 8
-	int lanes; // of a block: taps/2... 16 bytes hold 16/taps samples
+	int taps; // of one dst sample in a lane: 2, 4 or 8
 	int blocks;
 
 	// Of every dst sample, for use down: the first source sample, how many, and
@@ -23,7 +23,7 @@ struct mr_filter {
 	int *first, *count;
 	int16_t (*weight)[MAX_TAPS];
 
-	// Of every lane, for use across.
+	// Of every lane, for use across, in the order of lane_at.
 	int *base; // the source byte it starts at
 	uint8_t *shuffle;
 	int8_t *share; // weights in 1/128
@@ -69,10 +69,19 @@ static int share_out(const px_axis *axis, int from, int sum, int *first, int wei
 	return last - *first + 1;
 }
 
+// lane_at is where the block's lane stands in memory: lanes are loaded in pairs
+// of one from the block's first half and one from its second, so that packing,
+// which works on halves of a vector, leaves the samples in order.
+static int lane_at(const mr_filter *filter, int lane)
+{
+	int half = filter->taps / 2, within = lane % filter->taps;
+	return lane - within + (within < half ? 2 * within : 2 * (within - half) + 1);
+}
+
 // place writes dst sample d's taps into its lane.
 static void place(mr_filter *filter, int d, int first, const int share[MAX_TAPS])
 {
-	int samples = 16 / filter->taps, lane = d / samples, at = d % samples * filter->taps;
+	int samples = 16 / filter->taps, lane = lane_at(filter, d / samples), at = d % samples * filter->taps;
 	if (d % samples == 0) // keep all 16 bytes inside the row where it is that long
 		filter->base[lane] = px_clamp(first, 0, filter->from > 16 ? filter->from - 16 : 0);
 	uint8_t *shuffle = filter->shuffle + 16 * lane + at;
@@ -91,7 +100,7 @@ static void place(mr_filter *filter, int d, int first, const int share[MAX_TAPS]
 
 static int allocate(mr_filter *filter)
 {
-	int lanes = filter->blocks * filter->lanes;
+	int lanes = filter->blocks * filter->taps;
 	filter->base = calloc(lanes, sizeof *filter->base);
 	filter->shuffle = malloc(16 * lanes);
 	filter->share = calloc(16, lanes);
@@ -125,7 +134,6 @@ mr_filter *mr_filter_new(int from, int to, int left)
 			most = filter->count[d];
 	}
 	filter->taps = from < to && most <= 2 ? 2 : most <= 4 ? 4 : 8;
-	filter->lanes = filter->taps;
 	filter->blocks = (to + BLOCK - 1) / BLOCK;
 	if (allocate(filter)) {
 		mr_filter_free(filter);
@@ -144,15 +152,13 @@ mr_filter *mr_filter_new(int from, int to, int left)
 #include <immintrin.h>
 #define AVX2 __attribute__((target("avx2")))
 
-// lanes2 weighs the taps of two lanes: 16 sums of neighbouring pairs, in 1/128.
-AVX2 static inline __m256i lanes2(const mr_filter *filter, const uint8_t *row, int low, int high)
+// pair weighs the taps of two lanes: 16 sums of neighbouring products, in 1/128.
+AVX2 static inline __m256i pair(const mr_filter *filter, const uint8_t *row, int lane)
 {
-	__m256i bytes = _mm256_set_m128i(_mm_loadu_si128((const __m128i *)(row + filter->base[high])),
-					 _mm_loadu_si128((const __m128i *)(row + filter->base[low])));
-	__m256i shuffle = _mm256_set_m128i(_mm_loadu_si128((const __m128i *)(filter->shuffle + 16 * high)),
-					   _mm_loadu_si128((const __m128i *)(filter->shuffle + 16 * low)));
-	__m256i share = _mm256_set_m128i(_mm_loadu_si128((const __m128i *)(filter->share + 16 * high)),
-					 _mm_loadu_si128((const __m128i *)(filter->share + 16 * low)));
+	__m256i bytes = _mm256_set_m128i(_mm_loadu_si128((const __m128i *)(row + filter->base[lane + 1])),
+					 _mm_loadu_si128((const __m128i *)(row + filter->base[lane])));
+	__m256i shuffle = _mm256_loadu_si256((const __m256i *)(filter->shuffle + 16 * lane));
+	__m256i share = _mm256_loadu_si256((const __m256i *)(filter->share + 16 * lane));
 	return _mm256_maddubs_epi16(_mm256_shuffle_epi8(bytes, shuffle), share);
 }
 
@@ -160,22 +166,18 @@ AVX2 static inline __m256i lanes2(const mr_filter *filter, const uint8_t *row, i
 AVX2 static void across_row(const mr_filter *filter, const uint8_t *row, int16_t *out)
 {
 	const __m256i one = _mm256_set1_epi16(1);
-	for (int block = 0; block < filter->blocks; block++, out += BLOCK) {
-		int lane = block * filter->lanes;
-		__m256i sum;
-		if (filter->taps == 2) {
-			sum = lanes2(filter, row, lane, lane + 1);
-		} else if (filter->taps == 4) {
-			// Packing joins the low halves first: lanes 0 and 1, then 2 and 3.
-			__m256i a = _mm256_madd_epi16(lanes2(filter, row, lane, lane + 2), one);
-			__m256i b = _mm256_madd_epi16(lanes2(filter, row, lane + 1, lane + 3), one);
-			sum = _mm256_packs_epi32(a, b);
-		} else {
-			__m256i a = _mm256_madd_epi16(lanes2(filter, row, lane, lane + 4), one);
-			__m256i b = _mm256_madd_epi16(lanes2(filter, row, lane + 1, lane + 5), one);
-			__m256i c = _mm256_madd_epi16(lanes2(filter, row, lane + 2, lane + 6), one);
-			__m256i d = _mm256_madd_epi16(lanes2(filter, row, lane + 3, lane + 7), one);
-			sum = _mm256_packs_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+	const int lanes = filter->blocks * filter->taps, taps = filter->taps;
+	for (int lane = 0; lane < lanes; lane += taps, out += BLOCK) {
+		__m256i sum = pair(filter, row, lane);
+		if (taps >= 4)
+			sum = _mm256_madd_epi16(sum, one);
+		if (taps == 4) {
+			sum = _mm256_packs_epi32(sum, _mm256_madd_epi16(pair(filter, row, lane + 2), one));
+		} else if (taps == 8) {
+			__m256i b = _mm256_madd_epi16(pair(filter, row, lane + 2), one);
+			__m256i c = _mm256_madd_epi16(pair(filter, row, lane + 4), one);
+			__m256i d = _mm256_madd_epi16(pair(filter, row, lane + 6), one);
+			sum = _mm256_packs_epi32(_mm256_hadd_epi32(sum, b), _mm256_hadd_epi32(c, d));
 		}
 		_mm256_storeu_si256((__m256i *)out, sum);
 	}
