@@ -35,7 +35,7 @@ type Refused struct{ Ack Ack }
 func (r *Refused) Error() string { return r.Ack.Error }
 
 // Config is what a Host is made of. The functions are called from the Host's
-// goroutines, one at a time each, and must not block.
+// goroutines without a lock held, one at a time each, and must not block.
 type Config struct {
 	Channel    string
 	Show       func() Show // the newest, asked for every worker
@@ -207,11 +207,13 @@ func (h *Host) hello() (*Hello, error) {
 	if err != nil {
 		return nil, err
 	}
+	show := h.config.Show()
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	first := h.continuity == nil
+	h.mu.Unlock()
 	return &Hello{
-		Version: Version, Show: h.config.Show(), Clock: anchor, Device: h.config.Device,
-		GOPFrames: h.config.GOPFrames, Filler: h.continuity == nil, LogLevel: h.config.LogLevel,
+		Version: Version, Show: show, Clock: anchor, Device: h.config.Device,
+		GOPFrames: h.config.GOPFrames, Filler: first, LogLevel: h.config.LogLevel,
 	}, nil
 }
 

@@ -165,8 +165,7 @@ func TestWorkerThatIsNeverReadyIsReplaced(t *testing.T) {
 func TestProgramThatCannotBegin(t *testing.T) {
 	t.Parallel()
 	var tries atomic.Int64
-	var c *channel
-	c = startChannel(t, "works", func(config *Config) {
+	c := startChannel(t, "works", func(config *Config) {
 		begin := config.OnReady
 		config.OnReady = func(renditions []Rendition) (media.Sink, int64, error) {
 			if tries.Add(1) == 1 {
