@@ -17,7 +17,7 @@ var quadrants = [4]image.Rectangle{
 
 func TestEveryFrameShowsItsOwnNumber(t *testing.T) {
 	for _, rate := range []string{"24000/1001", "25", "30", "60"} {
-		s := inStudio(t, testShow(rate), func(s *studio) { s.until(s.first + 70) })
+		s := inStudio(t, testShow(rate), func(t *testing.T, s *studio) { s.until(s.first + 70) })
 		pictures := s.watch(t, 0)
 		require.GreaterOrEqual(t, len(pictures), 70)
 		for _, picture := range pictures {
@@ -33,21 +33,24 @@ func TestEveryFrameShowsItsOwnNumber(t *testing.T) {
 func TestCutTakesEffectOnExactlyItsFrame(t *testing.T) {
 	solo := "only-b"
 	var at int64
-	s := inStudio(t, testShow("30"), func(s *studio) {
+	s := inStudio(t, testShow("30"), func(t *testing.T, s *studio) {
 		at = s.first + 20
 		ack := s.do(worker.Command{ID: 7, At: at, Cut: &solo})
 		require.Equal(t, worker.Ack{ID: 7, Frame: at, Program: "only-b"}, ack)
 		s.until(at + 10)
 
+		again := s.do(worker.Command{At: at + 5, Cut: &solo}) // over, and without effect
+		require.Equal(t, worker.AckPast, again.Code)
+		require.Empty(t, s.do(worker.Command{At: at + 14, Cut: &solo}).Error)
 		back := ""
-		ack = s.do(worker.Command{ID: 8, Cut: &back})
-		require.Equal(t, worker.Ack{ID: 8, Frame: at + 10, Program: "grid"}, ack, "without a preview, the scene before")
+		ack = s.do(worker.Command{ID: 8, At: at + 15, Cut: &back})
+		require.Equal(t, worker.Ack{ID: 8, Frame: at + 15, Program: "grid"}, ack, "without a preview, the scene before")
 		s.until(at + 20)
 	})
 	for _, picture := range s.watch(t, 0) {
 		_, full := pattern.ReadCounter(picture.picture)
 		_, cell := pattern.ReadCounter(picture.picture.Sub(quadrants[3]))
-		solo := picture.frame >= at && picture.frame < at+10
+		solo := picture.frame >= at && picture.frame < at+15
 		require.Equal(t, solo, full, "frame %d", picture.frame-at)
 		require.Equal(t, !solo, cell, "frame %d", picture.frame-at)
 	}
@@ -55,7 +58,7 @@ func TestCutTakesEffectOnExactlyItsFrame(t *testing.T) {
 
 func TestCommandsThatAreRefused(t *testing.T) {
 	name := func(s string) *string { return &s }
-	inStudio(t, testShow("30"), func(s *studio) {
+	inStudio(t, testShow("30"), func(t *testing.T, s *studio) {
 		s.until(s.first + 5)
 		ack := s.do(worker.Command{At: s.first, Cut: name("only-a")})
 		require.Equal(t, worker.AckPast, ack.Code)
@@ -95,7 +98,7 @@ func TestCommandsThatAreRefused(t *testing.T) {
 
 func TestShowChangesOnAirWithoutABreak(t *testing.T) {
 	var at int64
-	s := inStudio(t, testShow("30"), func(s *studio) {
+	s := inStudio(t, testShow("30"), func(t *testing.T, s *studio) {
 		at = s.first + 10
 		changed := testShow("30")
 		last := len(changed.Scenes) - 1
@@ -117,7 +120,7 @@ func TestShowChangesOnAirWithoutABreak(t *testing.T) {
 }
 
 func TestReportsOnceASecondAndOnChange(t *testing.T) {
-	s := inStudio(t, testShow("30"), func(s *studio) { s.until(s.first + 95) })
+	s := inStudio(t, testShow("30"), func(t *testing.T, s *studio) { s.until(s.first + 95) })
 	require.Len(t, s.reports, 4)
 	for i, report := range s.reports[1:] {
 		require.Equal(t, s.rate.Index(noon.Add(time.Duration(i+1)*time.Second)), report.Frame)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestAMixerThatStartsLateCatchesUpWithRepeats(t *testing.T) {
-	s := inStudioFrom(t, testShow("30"), -100, func(s *studio) {
+	s := inStudioFrom(t, testShow("30"), -100, func(t *testing.T, s *studio) {
 		s.until(s.first + 130)
 		require.Equal(t, uint64(100-mostBehind-1), s.reports[len(s.reports)-1].Repeated)
 		require.NotZero(t, s.reports[len(s.reports)-1].Late)

@@ -126,6 +126,13 @@ func (q *queue) next(now media.Time) (p *media.Packet, ok bool) {
 	return p, true
 }
 
+// held is what waits for the decoder: packets and their bytes.
+func (q *queue) held() (packets, size int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.packets), q.bytes
+}
+
 // drops counts the packets that were never decoded.
 func (q *queue) drops() uint64 {
 	q.mu.Lock()

@@ -40,7 +40,7 @@ func TestWhoIsHeard(t *testing.T) {
 		show.Sources[i].Audio = change
 	}
 	solo := "only-d"
-	s := inStudio(t, show, func(s *studio) {
+	s := inStudio(t, show, func(t *testing.T, s *studio) {
 		require.Empty(t, s.do(worker.Command{At: s.first + 30, Cut: &solo}).Error)
 		changed := show
 		changed.Sources = slices.Clone(show.Sources)
@@ -67,7 +67,7 @@ func TestWhoIsHeard(t *testing.T) {
 // second, at which its picture flashes.
 func TestSoundStandsWithItsPicture(t *testing.T) {
 	for _, rate := range []string{"30", "24000/1001", "60"} {
-		s := inStudio(t, testShow(rate), func(s *studio) { s.until(s.rate.Index(noon.Add(1300 * time.Millisecond))) })
+		s := inStudio(t, testShow(rate), func(t *testing.T, s *studio) { s.until(s.rate.Index(noon.Add(1300 * time.Millisecond))) })
 		ring, _ := s.listen(t, 1)
 		second := noon.Add(time.Second)
 		quiet := level(ring, 1000, second.Add(-60*time.Millisecond), second.Add(-5*time.Millisecond))
@@ -100,7 +100,7 @@ func TestSoundOfASource(t *testing.T) {
 		}, [][2]time.Duration{{0, 2400 * time.Millisecond}}, [][2]time.Duration{{2600 * time.Millisecond, 2900 * time.Millisecond}}},
 	}
 	for _, test := range tests {
-		s := inStudio(t, withSource(testShow("30"), "cam"), func(s *studio) {
+		s := inStudio(t, withSource(testShow("30"), "cam"), func(t *testing.T, s *studio) {
 			test.send(s)
 			s.feed("cam", shifted(shot.video, begin, nil), 200*time.Millisecond)
 			s.until(s.rate.Index(begin.Add(3100 * time.Millisecond)))
@@ -120,7 +120,7 @@ func TestSoundOfASource(t *testing.T) {
 
 func TestASourceThatOnlySoundsShowsItsNameAndIsLive(t *testing.T) {
 	shot := film(t, cameraSize, media.Rate{Num: 30, Den: 1}, 2*time.Second, 30, 700)
-	s := inStudio(t, withSource(testShow("30"), "cam"), func(s *studio) {
+	s := inStudio(t, withSource(testShow("30"), "cam"), func(t *testing.T, s *studio) {
 		s.feed("cam", shifted(shot.sound, noon, nil), 100*time.Millisecond)
 		s.until(s.first + 40)
 		report := s.latest("cam")
@@ -137,7 +137,7 @@ func TestDelayMovesTheSound(t *testing.T) {
 	show := testShow("30")
 	show.Program = "only-a"
 	show.Sources[0].Audio.DelayMs = 250
-	s := inStudio(t, show, func(s *studio) { s.until(s.first + 60) })
+	s := inStudio(t, show, func(t *testing.T, s *studio) { s.until(s.first + 60) })
 	ring, _ := s.listen(t, 1)
 	second := noon.Add(time.Second + 250*time.Millisecond)
 	require.Less(t, level(ring, 1000, second.Add(-60*time.Millisecond), second.Add(-5*time.Millisecond)), 0.02)
@@ -150,7 +150,7 @@ func TestSoundHasNoSeams(t *testing.T) {
 	for _, rate := range []string{"24000/1001", "30000/1001", "60"} {
 		show := testShow(rate)
 		show.Program = "only-a"
-		s := inStudio(t, show, func(s *studio) { s.until(s.rate.Index(noon.Add(1900 * time.Millisecond))) })
+		s := inStudio(t, show, func(t *testing.T, s *studio) { s.until(s.rate.Index(noon.Add(1900 * time.Millisecond))) })
 		ring, _ := s.listen(t, 1)
 		got, want := audio.NewBlock(audio.Hz/2), audio.NewBlock(audio.Hz/2)
 		at := noon.Add(1200 * time.Millisecond).Ticks(audio.Hz)

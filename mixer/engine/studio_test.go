@@ -70,12 +70,12 @@ func withSource(show worker.Show, id string) worker.Show {
 
 // inStudio runs test beside an engine with a show, and checks that nothing is
 // left of it.
-func inStudio(t *testing.T, show worker.Show, test func(s *studio)) *studio {
+func inStudio(t *testing.T, show worker.Show, test func(t *testing.T, s *studio)) *studio {
 	return inStudioFrom(t, show, 3, test)
 }
 
 // inStudioFrom begins with the frame that is due so many frames after noon.
-func inStudioFrom(t *testing.T, show worker.Show, offset int64, test func(s *studio)) *studio {
+func inStudioFrom(t *testing.T, show worker.Show, offset int64, test func(t *testing.T, s *studio)) *studio {
 	s := &studio{t: t, rate: show.Canvas.Rate, packets: map[int][]*media.Packet{}, done: make(chan error, 1)}
 	synctest.Test(t, func(t *testing.T) {
 		s.t = t
@@ -92,7 +92,7 @@ func inStudioFrom(t *testing.T, show worker.Show, offset int64, test func(s *stu
 		s.cancel = cancel
 		s.first = s.rate.Index(noon) + offset
 		go func() { s.done <- s.engine.Run(ctx, s.first) }()
-		test(s)
+		test(t, s)
 		cancel()
 		require.NoError(t, <-s.done)
 		s.engine.Close()

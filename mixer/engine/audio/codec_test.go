@@ -227,7 +227,7 @@ func TestHolesAndOverlapsInASource(t *testing.T) {
 		}, 0.05},
 		{"runs back", func(i int) time.Duration {
 			if i > 12 {
-				return -100 * time.Millisecond
+				return -100250 * time.Microsecond
 			}
 			return 0
 		}, 0.05},
@@ -244,6 +244,35 @@ func TestHolesAndOverlapsInASource(t *testing.T) {
 		out := mixed(NewVoice(1), ring, 3600*Hz+2400, 1600*32, unity, same)
 		require.Less(t, steepest(out), test.smooth, test.name)
 		require.InDelta(t, 0.25, power(out[0][1600*26:], 1000), 0.08, test.name)
+	}
+}
+
+// TestASourceWhoseClockIsOff: 15 s of a source that runs fast or slow end
+// where its timestamps say, without a jump, at the pitch that this makes.
+func TestASourceWhoseClockIsOff(t *testing.T) {
+	const length = 15 * Hz
+	sine := NewBlock(length)
+	for i := range sine[0] {
+		sine[0][i] = 0.25 * float32(math.Sin(2*math.Pi*1000*float64(i)/Hz))
+	}
+	copy(sine[1], sine[0])
+	_, packets := encoded(t, sine)
+	begin := packets[0].PTS
+	for _, fast := range []float64{1, 1.0002, 0.9998, 1.01, 0.99} {
+		ring := NewRing(length + 2*Hz)
+		feed := NewFeed(ring)
+		for i, p := range packets {
+			moved := *p
+			moved.PTS = begin.Add(time.Duration(float64(p.PTS.Sub(begin))/fast) / time.Millisecond * time.Millisecond)
+			require.NoError(t, feed.Write(&moved))
+			end := moved.PTS.Ticks(Hz) + AccessUnit
+			require.InDelta(t, end, ring.End(), float64(Tolerance), "%v: access unit %d", fast, i)
+		}
+		feed.Close()
+		got := NewBlock(Hz)
+		require.True(t, ring.Read(ring.End()-5*Hz, got))
+		require.Less(t, steepest(got), float32(0.04), fast) // which NaN is not: nothing is missing
+		require.InDelta(t, 0.25, power(got[0], 1000*fast), 0.04, fast)
 	}
 }
 
