@@ -48,7 +48,7 @@ func opusTrack(header []byte) (*media.Track, error) {
 	}
 	channels, family := int(header[9]), header[18]
 	if table := len(header) - 19; family == 0 && channels > 2 || family != 0 && table < 2+channels {
-		return nil, fmt.Errorf("Opus header without a mapping of %d channels", channels)
+		return nil, fmt.Errorf("no mapping of %d channels in the Opus header", channels)
 	}
 	config := []byte{0, header[9]}
 	config = binary.BigEndian.AppendUint16(config, binary.LittleEndian.Uint16(header[10:]))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -249,6 +250,7 @@ func TestR08Drain(t *testing.T) {
 				c := greetBy(t, b.dial(), goodKey, amf0.ObjectEntry{Key: "capsEx", Value: float64(1)})
 				f := <-b.feeds
 				c.hear()
+				synctest.Wait()
 				stopped := make(chan time.Duration, 1)
 				start := time.Now()
 				go func() { b.stop(); stopped <- time.Since(start) }()
@@ -261,7 +263,8 @@ func TestR08Drain(t *testing.T) {
 				synctest.Wait()
 				require.Len(t, f.units, 10)
 				if leaves {
-					c.call(t, "deleteStream", 9, nil, 1.0)
+					// The server may hang up before the pipe says that it has read it.
+					_ = c.Write(&message.CommandAMF0{ChunkStreamID: 3, Name: "deleteStream", CommandID: 9, Arguments: amf0.Data{nil, 1.0}})
 					<-f.closed
 					require.NoError(t, f.reason)
 					require.Equal(t, 10*time.Second, <-stopped)
@@ -298,6 +301,61 @@ func TestF22FastPublisherIsPaced(t *testing.T) {
 		c.conn.Close()
 		<-f.closed
 	})
+}
+
+func TestRevokedWhilePaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, 0)
+		defer b.stop()
+		c := greetBy(t, b.dial(), goodKey)
+		f := <-b.feeds
+		for _, at := range []time.Duration{0, 9 * time.Second, 18 * time.Second} {
+			require.NoError(t, c.Write(&message.Audio{
+				ChunkStreamID: 4, DTS: at, Codec: message.CodecMPEG1Audio, AU: []byte{0xff, 0xfb, 0x90, 0x64, 0},
+			}))
+		}
+		synctest.Wait() // the connection pauses for 8 s
+		start := time.Now()
+		f.why = ingest.ErrForbidden
+		close(f.revoke)
+		<-f.closed
+		require.Zero(t, time.Since(start))
+		require.ErrorIs(t, f.reason, ingest.ErrForbidden)
+		<-c.gone
+		c.conn.Close()
+	})
+}
+
+// R04, R06: the client hears one status, an error, and never Publish.Start.
+func TestRefusalCodes(t *testing.T) {
+	for err, code := range map[error]string{
+		ingest.ErrBusy:          "NetStream.Publish.BadName",
+		ingest.ErrBadKey:        "NetStream.Publish.Denied",
+		ingest.ErrUnknownSource: "NetStream.Publish.Denied",
+		ingest.ErrForbidden:     "NetStream.Publish.Denied",
+		ingest.ErrOverload:      "NetStream.Publish.Rejected",
+		ingest.ErrDown:          "NetStream.Publish.Rejected",
+	} {
+		t.Run(err.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBubble(t, 0)
+				defer b.stop()
+				b.server.config.Accept = func(Request) (ingest.Session, error) {
+					return nil, fmt.Errorf("source %q: %w", "cam1", err)
+				}
+				c := greetBy(t, b.dial(), "secret-of-cam1-0123456789")
+				<-c.gone
+				require.Len(t, c.said, 1)
+				said, description := c.hear()
+				require.Equal(t, code, said)
+				require.Equal(t, `source "cam1": `+err.Error(), description)
+				c.conn.Close()
+				synctest.Wait()
+				require.Contains(t, b.lines.String(), err.Error())
+				require.NotContains(t, b.lines.String(), "secret", "no key is ever logged")
+			})
+		})
+	}
 }
 
 func TestUnsupportedCodecIsToldAndClosed(t *testing.T) {

@@ -195,6 +195,18 @@ func TestTracksOfEnhancedRTMP(t *testing.T) {
 	}
 }
 
+func TestMP3FollowsItsFrames(t *testing.T) {
+	s := &script{T: t}
+	s.audio(0, "2f fffb9064 00")  // 44.1 kHz, joint stereo, 128 kb/s
+	s.audio(26, "2f fffb9264 00") // padded
+	s.audio(52, "2f fffba064 00") // 160 kb/s
+	s.audio(78, "2f fffb94c4 00") // 48 kHz, mono
+	require.Len(t, s.units, 4)
+	require.Same(t, s.units[0].Track, s.units[1].Track)
+	require.Same(t, s.units[0].Track, s.units[2].Track)
+	require.Equal(t, media.Track{ID: "audio", Kind: media.Audio, Codec: media.MP3, MIME: "mp4a.6B", SampleRate: 48000, Channels: 1}, *s.units[3].Track)
+}
+
 // R07: all tracks of a message are gone through; track 0 is the source's.
 func TestR07Multitrack(t *testing.T) {
 	s := &script{T: t}
