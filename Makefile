@@ -13,6 +13,7 @@ make build        set up, then bin/millrace
 make test         set up, then every Go test that this machine can pass (ARGS=… goes to go test)
 make check        generated files, linters, layer rules, the control room's own checks, and every test
 make ui           the control room that the binary embeds
+make conformance  the conformance rules against a running appliance (URL=… of a multivariant playlist, ARGS=…)
 make generate     write the generated files again
 make fuzz         every fuzz target for FUZZTIME=30s each
 make clean        remove what was built here; FFmpeg stays in the cache
@@ -63,6 +64,13 @@ fuzz: setup
 ui: setup
 	@scripts/ui.sh build
 
+# The demo of an appliance on this machine, unless URL names another origin.
+URL ?= http://127.0.0.1:8888/live/demo/index.m3u8
+
+.PHONY: conformance
+conformance: setup
+	@go run ./conformance $(ARGS) '$(URL)'
+
 .PHONY: clean
 clean:
 	@rm -rf bin
@@ -94,11 +102,4 @@ help := $(help)$(newline)make faults       the long fault injections (ARGS=…)
 .PHONY: faults
 faults: build test-setup
 	@$(in_env) go run ./benchmarks/faults $(ARGS)
-endif
-
-ifneq ($(call program,conformance),)
-help := $(help)$(newline)make conformance  every conformance row against a running appliance (ARGS=…)
-.PHONY: conformance
-conformance: build test-setup
-	@$(in_env) go run ./benchmarks/conformance $(ARGS)
 endif
