@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ const (
 	farAhead    = 30 * time.Second       // a packet due later than this is a broken timestamp
 	soundAhead  = time.Second            // decoded sound that waits for its tick
 	fresh       = 500 * time.Millisecond // a picture or sound older than this is held or lost
+	shortHold   = 200 * time.Millisecond // the least that a picture is held: sources have slow frame rates too
 	errorsCount = 2 * time.Second        // a source is degraded that long after damage
 )
 
@@ -122,12 +124,13 @@ func (in *Input) decodePictures(ctx context.Context) {
 func (in *Input) decodeSound(ctx context.Context) {
 	feed := audio.NewFeed(in.ring)
 	defer feed.Close()
+	var refused *media.Track // a track that this machine cannot decode
 	for {
 		p, err := in.sound.take(ctx, in.pictures.tick)
 		if err != nil {
 			return
 		}
-		if p == nil || !in.timely(p) {
+		if p == nil || p.Track == refused || !in.timely(p) {
 			continue
 		}
 		for p.PTS > in.pictures.tick().Add(soundAhead) {
@@ -136,6 +139,9 @@ func (in *Input) decodeSound(ctx context.Context) {
 			}
 		}
 		if err := feed.Write(p); err != nil {
+			if errors.Is(err, audio.ErrTrack) {
+				refused = p.Track
+			}
 			in.fault(err)
 		}
 	}
@@ -151,9 +157,7 @@ func (in *Input) timely(p *media.Packet) bool {
 }
 
 func (in *Input) countDamage(before, after gpu.DecoderStats) {
-	if errors := after.Errors - before.Errors; errors > 0 {
-		in.decodeErrors.Add(uint64(errors))
-	}
+	in.decodeErrors.Add(uint64(after.Errors - before.Errors))
 	if after.Errors > before.Errors || after.Damaged > before.Damaged {
 		in.damaged.Store(int64(in.pictures.tick()))
 	}
@@ -192,7 +196,7 @@ func (in *Input) show(t media.Time, hold time.Duration) (*gpu.Frame, worker.Sour
 		report.State = worker.Live // sound without pictures
 	case frame == nil:
 		report.State = worker.Lost
-	case t.Sub(frame.PTS) > hold:
+	case t.Sub(frame.PTS) > max(hold, shortHold):
 		frame.Release()
 		frame = nil
 		report.State = worker.Lost

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"millrace/gpu"
@@ -55,10 +56,13 @@ func openRung(device gpu.Device, show worker.Show, i int, gop int64, filler bool
 	rendition := worker.Rendition{ID: step.ID, Bitrate: step.Bitrate}
 	config := gpu.EncoderConfig{
 		ID: step.ID, Size: gpu.Size{Width: step.Width, Height: step.Height},
-		Rate: show.Canvas.Rate, Bitrate: step.Bitrate, ParameterSet: primarySet,
+		Rate: show.Canvas.Rate, Bitrate: step.Bitrate, ParameterSet: primarySet, Threads: threads(step, show.Canvas.Rate),
 	}
 	fail := func(err error) (*rung, worker.Rendition, error) {
 		return nil, rendition, fmt.Errorf("open rendition %q: %w", step.ID, err)
+	}
+	if step.Codec != "" && step.Codec != media.H264 {
+		return fail(fmt.Errorf("codec %q is not done by this version", step.Codec))
 	}
 	encoder, err := device.NewEncoder(config)
 	if err != nil {
@@ -74,6 +78,14 @@ func openRung(device gpu.Device, show worker.Show, i int, gop int64, filler bool
 	}
 	rendition.Track = r.track
 	return r, rendition, nil
+}
+
+// threads is how many slices of a rung are coded at once: one, unless a single
+// core cannot be expected to keep up.
+func threads(step worker.Rung, rate media.Rate) int {
+	const oneCore = 1920 * 1080 * 60 // pixels a second
+	pixels := int64(step.Width) * int64(step.Height) * rate.Num / rate.Den
+	return int(min(max((pixels+oneCore-1)/oneCore, 1), int64(runtime.NumCPU()), 8))
 }
 
 // jointTrack is the track with the parameter sets of the fallback too, which a

@@ -93,11 +93,22 @@ func TestWorkerProcess(t *testing.T) {
 	require.NotEmpty(t, ready.Renditions[3].Filler[0][0])
 	require.NotEmpty(t, ready.Sandbox)
 
+	// Decoders open inside the sandbox.
+	shot := film(t, cameraSize, show.Canvas.Rate, 3*time.Second, 30, 700)
+	live := clock.Now().Add(200 * time.Millisecond)
+	for stream, packets := range [][]*media.Packet{shot.video, shot.sound} {
+		require.NoError(t, worker.Send(conn, &worker.TrackChange{Stream: uint32(stream), Source: "cam", Track: packets[0].Track}))
+		for _, p := range shifted(packets, live, nil) {
+			require.NoError(t, worker.Send(conn, &worker.StreamPacket{Stream: uint32(stream), Packet: p}))
+		}
+	}
+
 	first := show.Canvas.Rate.Index(clock.Now()) + 5
 	require.NoError(t, worker.Send(conn, &worker.Start{Frame: first}))
 	require.NoError(t, worker.Send(conn, &worker.Command{ID: 1, At: first + 10, Cut: new(string)}))
-	counts, acked := map[uint32]int64{}, false
-	for counts[0] < 30 || counts[1] < 30 || counts[2] < 30 || counts[3] < 30 || !acked {
+	counts, acked, decoded := map[uint32]int64{}, false, false
+	for counts[0] < 30 || counts[1] < 30 || counts[2] < 30 || counts[3] < 30 || !acked || !decoded {
+		require.Less(t, time.Since(begin), 2*time.Minute)
 		message, err := worker.Receive(conn)
 		require.NoError(t, err)
 		switch m := message.(type) {
@@ -111,6 +122,10 @@ func TestWorkerProcess(t *testing.T) {
 		case *worker.Ack:
 			require.Equal(t, first+10, m.Frame)
 			acked = true
+		case *worker.Report:
+			cam := m.Sources["cam"]
+			decoded = decoded || cam.State == worker.Live && cam.Width == 320
+			require.Zero(t, cam.DecodeErrors)
 		}
 	}
 	require.NoError(t, worker.Send(conn, &worker.Quit{}))

@@ -1,6 +1,7 @@
 package audio
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,20 +25,23 @@ type Feed struct {
 // NewFeed writes to ring.
 func NewFeed(ring *Ring) *Feed { return &Feed{ring: ring} }
 
+// ErrTrack says that a track cannot be decoded at all.
+var ErrTrack = errors.New("track cannot be decoded")
+
 // Write decodes one access unit. An error concerns this access unit only,
-// except that a track which cannot be opened fails for each of its packets.
+// unless it is ErrTrack.
 func (f *Feed) Write(p *media.Packet) error {
 	if p.Track != f.track {
 		f.Close()
 		f.track = p.Track
 		decoder, err := newDecoder(p.Track)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrTrack, err)
 		}
 		f.decoder = decoder
 	}
 	if f.decoder == nil {
-		return fmt.Errorf("decode audio: track %q has no decoder", p.Track.ID)
+		return fmt.Errorf("%w: %q has no decoder", ErrTrack, p.Track.ID)
 	}
 	f.end = p.PTS
 	return f.decoder.decode(p, f.place)
