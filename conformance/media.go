@@ -30,7 +30,7 @@ type Init struct {
 // ReadInit reads an init section with one track.
 func ReadInit(data []byte) (in *Init, err error) {
 	defer survive(&err)
-	file, err := mp4.DecodeFile(bytes.NewReader(data))
+	file, err := decodeFile(data)
 	if err != nil {
 		return nil, fmt.Errorf("read init section: %w", err)
 	}
@@ -71,6 +71,22 @@ func (in *Init) readAVC(entry *mp4.VisualSampleEntryBox) {
 	}
 }
 
+// decodeFile reads boxes of which none is longer than what there is: the parser
+// makes room for what a box announces before it looks.
+func decodeFile(data []byte) (*mp4.File, error) {
+	for rest := data; len(rest) > 0; {
+		if len(rest) < 8 {
+			return nil, errors.New("bytes behind the last box")
+		}
+		size := binary.BigEndian.Uint32(rest)
+		if size < 8 || uint64(size) > uint64(len(rest)) {
+			return nil, fmt.Errorf("box %q of %d bytes in %d", rest[4:8], size, len(rest))
+		}
+		rest = rest[size:]
+	}
+	return mp4.DecodeFile(bytes.NewReader(data))
+}
+
 // survive turns a panic of the box parser, which trusts sizes and children, into
 // an error: what is read comes from the origin under test.
 func survive(err *error) {
@@ -100,7 +116,7 @@ type Chunk struct {
 // ReadChunks reads the chunks of a part or a segment.
 func ReadChunks(data []byte, in *Init, audio bool) (out []*Chunk, err error) {
 	defer survive(&err)
-	file, err := mp4.DecodeFile(bytes.NewReader(data))
+	file, err := decodeFile(data)
 	if err != nil {
 		return nil, fmt.Errorf("read media: %w", err)
 	}
