@@ -57,6 +57,7 @@ func (p *publisher) wait(t *testing.T) string {
 }
 
 func TestFFmpegPublishes(t *testing.T) {
+	t.Parallel()
 	_, r, address := serve(t, nil)
 	p := publish(t, testPicture+testSound+asH264+"-profile:v main -c:a aac -ac 2 -t 3", "rtmp://"+address+"/live/"+goodKey)
 	f := r.feed(t)
@@ -86,6 +87,7 @@ func TestFFmpegPublishes(t *testing.T) {
 }
 
 func TestFFmpegAddresses(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ path, source string }{
 		"key only":            {"/live/" + goodKey, ""},
 		"source and query":    {"/live/cam1?key=" + goodKey, "cam1"},
@@ -108,6 +110,7 @@ func TestFFmpegAddresses(t *testing.T) {
 
 // R06: not silence.
 func TestR06FFmpegPrintsWhyItIsRefused(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ path, says string }{
 		"wrong key":           {"/live/wrong-key-0123456789", ingest.ErrBadKey.Error()},
 		"unknown source":      {"/live/cam9?key=" + goodKey, ingest.ErrUnknownSource.Error()},
@@ -126,6 +129,7 @@ func TestR06FFmpegPrintsWhyItIsRefused(t *testing.T) {
 
 // R04 and F46: one owner at a time; the second is told, the first goes on.
 func TestR04SecondPublisherIsRefused(t *testing.T) {
+	t.Parallel()
 	s, r, address := serve(t, nil)
 	url := "rtmp://" + address + "/live/" + goodKey
 	first := publish(t, testSound+"-c:a aac -t 60", url)
@@ -147,6 +151,7 @@ func TestR04SecondPublisherIsRefused(t *testing.T) {
 }
 
 func TestFFmpegIsKicked(t *testing.T) {
+	t.Parallel()
 	_, r, address := serve(t, nil)
 	p := publish(t, testSound+"-c:a aac -t 60", "rtmp://"+address+"/live/"+goodKey)
 	f := r.feed(t)
@@ -158,6 +163,7 @@ func TestFFmpegIsKicked(t *testing.T) {
 }
 
 func TestFFmpegOtherCodecs(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		arguments string
 		codec     media.Codec
@@ -191,6 +197,7 @@ func TestFFmpegOtherCodecs(t *testing.T) {
 
 // rtmps is the same behind TLS.
 func TestFFmpegPublishesOverTLS(t *testing.T) {
+	t.Parallel()
 	certificates := httptest.NewTLSServer(nil)
 	certificates.Close()
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certificates.TLS.Certificates})
