@@ -1,0 +1,120 @@
+// Command benchmarks runs one benchmark against its peers and keeps its result:
+//
+//	scripts/env.sh go run ./benchmarks mix-stage
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+
+	"millrace/benchmarks/contest"
+	"millrace/benchmarks/mixstage"
+)
+
+// options are the flags that every benchmark has.
+type options struct {
+	quick   bool   // once, briefly, and keep nothing
+	rounds  int    // that count
+	media   string // folder
+	results string // folder
+}
+
+// benchmark is one entry of the list.
+type benchmark struct {
+	name, summary string
+	run           func(context.Context, options) (contest.Report, error)
+	// work is our side where it needs a process of its own, started with the
+	// media folder and a number of frames.
+	work func(ctx context.Context, folder string, frames int) error
+}
+
+func benchmarks() []benchmark {
+	return []benchmark{
+		{mixstage.Name, "4 x 1080p -> 2x2 -> ladder, without codecs, vs ffmpeg and GStreamer", runMixStage, mixstage.Work},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, arguments []string) error {
+	var o options
+	flags := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
+	flags.BoolVar(&o.quick, "quick", false, "run once, briefly, and keep no result")
+	flags.IntVar(&o.rounds, "rounds", 7, "rounds that count; each runs every side once")
+	flags.StringVar(&o.media, "media", "benchmarks/media", "folder for inputs")
+	flags.StringVar(&o.results, "results", "benchmarks/results", "folder for results")
+	flags.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: benchmarks [flags] NAME")
+		flags.PrintDefaults()
+		for _, b := range benchmarks() {
+			fmt.Fprintf(os.Stderr, "  %s: %s\n", b.name, b.summary)
+		}
+	}
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	for _, b := range benchmarks() {
+		switch {
+		case flags.NArg() == 1 && flags.Arg(0) == b.name:
+			return b.measure(ctx, o)
+		case flags.NArg() == 3 && flags.Arg(0) == "work" && flags.Arg(1) == b.name:
+			frames, err := strconv.Atoi(flags.Arg(2))
+			if err != nil {
+				return fmt.Errorf("work on %s: %w", b.name, err)
+			}
+			return b.work(ctx, o.media, frames)
+		}
+	}
+	flags.Usage()
+	return errors.New("no such benchmark")
+}
+
+func (b benchmark) measure(ctx context.Context, o options) error {
+	report, err := b.run(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := report.Print(os.Stdout); err != nil {
+		return err
+	}
+	if o.quick {
+		return nil
+	}
+	return report.Write(o.results)
+}
+
+// contest is how often the sides of a benchmark run.
+func (o options) contest() contest.Config {
+	log := func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+	if o.quick {
+		return contest.Config{Rounds: 1, Log: log}
+	}
+	return contest.Config{Warmups: 1, Rounds: o.rounds, Log: log}
+}
+
+func runMixStage(ctx context.Context, o options) (contest.Report, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return contest.Report{}, err
+	}
+	config := mixstage.Config{
+		Contest: o.contest(), Short: 16, Long: 136, Folder: o.media,
+		Worker: []string{program, "-media", o.media, "work", mixstage.Name},
+	}
+	if o.quick {
+		config.Short, config.Long = 2, 10
+	}
+	return mixstage.Run(ctx, config)
+}
