@@ -145,7 +145,8 @@ type discard struct{}
 func (discard) Write(*media.Packet) {}
 
 // Input is a source's way into the present worker, for that worker's life:
-// OnWorker is the time to ask for a new one. It is bounded; when the worker
+// OnWorker is the time to ask for a new one. Asked again in that life, the way
+// stays the same and passes what a GOP cache repeats only once. It is bounded; when the worker
 // does not keep up, what waits is dropped and video goes on at its next
 // keyframe. Video is passed from its first keyframe on.
 func (h *Host) Input(source string) media.Sink {
@@ -160,9 +161,7 @@ func (h *Host) Input(source string) media.Sink {
 // Gone tells the worker that the publisher of a source ended.
 func (h *Host) Gone(source string) {
 	if s := h.present(); s != nil {
-		if in := s.outbox.input(source); in != nil {
-			in.gone()
-		}
+		s.outbox.gone(source)
 	}
 }
 

@@ -249,3 +249,23 @@ func TestInputs(t *testing.T) {
 	second.Write(&media.Packet{Track: track, Key: true, Data: []byte("poison")})
 	c.onAir(t, pid)
 }
+
+// A stop asks the worker to quit; it is not killed, and no filler follows.
+func TestStopIsOrderly(t *testing.T) {
+	t.Parallel()
+	c := startChannel(t, "works", func(config *Config) { config.Grace = time.Hour })
+	c.onAir(t, 0)
+	stopped := make(chan struct{})
+	go func() {
+		c.stop()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(20 * time.Second):
+		require.NoError(t, syscall.Kill(c.host.present().process.Pid(), syscall.SIGKILL))
+		require.FailNow(t, "the worker was not asked to quit")
+	}
+	_, filler, _ := c.witness.state()
+	require.Empty(t, filler)
+}

@@ -55,6 +55,7 @@ func (o *outbox) input(source string) *input {
 	defer o.mu.Unlock()
 	for _, in := range o.inputs {
 		if in.source == source {
+			in.replayed()
 			return in
 		}
 	}
@@ -64,6 +65,13 @@ func (o *outbox) input(source string) *input {
 	in := &input{outbox: o, source: source, streams: map[string]*stream{}}
 	o.inputs = append(o.inputs, in)
 	return in
+}
+
+// gone queues, behind what waits of a source, that its publisher ended.
+func (o *outbox) gone(source string) {
+	if in := o.input(source); in != nil {
+		in.gone()
+	}
 }
 
 // dropped is how many packets each source lost because the worker was slow.
@@ -151,6 +159,8 @@ type stream struct {
 	video     bool
 	announced *media.Track // what the worker was told last
 	waitKey   bool         // nothing until the next keyframe; video only
+	last      media.Time   // DTS of the newest packet taken
+	replay    bool         // what comes may have come before
 }
 
 // entry waits to be sent; without a packet it says that the publisher is gone.
@@ -178,6 +188,10 @@ func (in *input) Write(p *media.Packet) {
 		in.clear()
 		in.awaitKeys()
 	}
+	if s.replay && p.DTS <= s.last {
+		return
+	}
+	s.replay = false
 	if s.waitKey && !p.Key {
 		if in.overrun {
 			in.dropped++
@@ -187,6 +201,7 @@ func (in *input) Write(p *media.Packet) {
 	if s.waitKey {
 		s.waitKey, in.overrun = false, false
 	}
+	s.last = p.DTS
 	in.queue = append(in.queue, entry{s, p})
 	in.bytes += len(p.Data)
 	o.signal()
@@ -204,6 +219,9 @@ func (in *input) gone() {
 		in.clear() // what nobody will see live any more
 	}
 	in.awaitKeys()
+	for _, s := range in.streams {
+		s.replay = false
+	}
 	in.queue = append(in.queue, entry{})
 	o.signal()
 }
@@ -221,6 +239,14 @@ func (in *input) stream(track *media.Track) *stream {
 	in.outbox.streams++
 	in.streams[track.ID] = s
 	return s
+}
+
+// replayed is called when the source is connected again: its GOP cache brings
+// packets that the worker has.
+func (in *input) replayed() {
+	for _, s := range in.streams {
+		s.replay = true
+	}
 }
 
 func (in *input) awaitKeys() {

@@ -55,7 +55,7 @@ func TestOutboxOrder(t *testing.T) {
 	one.Write(picture("p", false))
 	two.Write(picture("I", true))
 	two.Write(picture("p", false))
-	one.gone()
+	o.gone("one")
 	require.NoError(t, o.control(&Start{}))
 	require.Equal(t, []string{
 		"*worker.Start",
@@ -72,6 +72,35 @@ func TestOutboxOrder(t *testing.T) {
 	one.Write(sound("s"))
 	one.Write(&media.Packet{Track: changed, Key: true, Data: []byte("J")})
 	require.Equal(t, []string{"1:s", "track one.v is 0", "0:J"}, drain(o))
+}
+
+// A source that is connected again brings its whole GOP cache; the worker gets
+// the rest of it only.
+func TestRepeatedGOPCachePassesOnce(t *testing.T) {
+	o := newOutbox()
+	var cache []*media.Packet
+	for i := range 6 {
+		cache = append(cache, &media.Packet{Track: camera, DTS: media.Time(i / 2), Key: i == 0, Data: []byte(fmt.Sprint(i))})
+		if i%2 == 1 {
+			cache[i].Track = microphone
+		}
+	}
+	for _, p := range cache[:4] {
+		o.input("cam1").Write(p)
+	}
+	drain(o)
+	again := o.input("cam1")
+	for _, p := range cache {
+		again.Write(p)
+	}
+	require.Equal(t, []string{"0:4", "1:5"}, drain(o))
+	again.Write(&media.Packet{Track: camera, DTS: 1, Data: []byte("back")})
+	require.Equal(t, []string{"0:back"}, drain(o), "a step back that is no replay")
+
+	o.input("cam1")
+	o.gone("cam1")
+	again.Write(&media.Packet{Track: camera, DTS: 1, Key: true, Data: []byte("new publisher")})
+	require.Equal(t, []string{"gone cam1", "0:new publisher"}, drain(o))
 }
 
 func TestFullInputDropsToTheNextKeyframe(t *testing.T) {
@@ -125,7 +154,7 @@ func TestInputsAndStreamsAreBounded(t *testing.T) {
 	require.Len(t, in.streams, streamsPerInput)
 	require.Len(t, in.queue, streamsPerInput)
 	for range 3 * maxInputPackets {
-		in.gone()
+		o.gone("0")
 	}
 	require.LessOrEqual(t, len(in.queue), maxInputPackets)
 	for range maxControls {
