@@ -126,7 +126,7 @@ func TestReportsOnceASecondAndOnChange(t *testing.T) {
 		require.Equal(t, s.rate.Index(noon.Add(time.Duration(i+1)*time.Second)), report.Frame)
 		require.Equal(t, "grid", report.Program)
 		require.Equal(t, worker.Live, report.Sources["a"].State)
-		require.InDelta(t, -14, report.Sources["a"].PeakDB, 4)
+		require.InDelta(t, -22, report.Sources["a"].PeakDB, 4)
 		require.Equal(t, s.rate.Interval(), report.Phases.Interval)
 	}
 }

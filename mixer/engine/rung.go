@@ -11,7 +11,7 @@ import (
 )
 
 // rungQueue bounds the pictures that wait for a rung's encoder.
-const rungQueue = 4
+const rungQueue = 8
 
 // rung encodes one rendition of the ladder on a goroutine of its own. A tick
 // never waits for it: when it is behind, the newest picture in its queue is

@@ -30,7 +30,7 @@ func level(ring *audio.Ring, hz float64, from, to media.Time) float64 {
 	return 2 * math.Sqrt(a*a+b*b-2*math.Cos(w)*a*b) / float64(block.Len())
 }
 
-const testTone = 0.0501 // -26 dBFS
+const testTone = 0.0316 // -30 dBFS
 
 func TestWhoIsHeard(t *testing.T) {
 	show := testShow("30")
@@ -73,7 +73,7 @@ func TestSoundStandsWithItsPicture(t *testing.T) {
 		quiet := level(ring, 1000, second.Add(-60*time.Millisecond), second.Add(-5*time.Millisecond))
 		loud := level(ring, 1000, second.Add(5*time.Millisecond), second.Add(60*time.Millisecond))
 		require.Less(t, quiet, 0.05, rate)
-		require.Greater(t, loud, 0.5, rate)
+		require.Greater(t, loud, 0.2, rate)
 	}
 }
 
@@ -141,7 +141,7 @@ func TestDelayMovesTheSound(t *testing.T) {
 	ring, _ := s.listen(t, 1)
 	second := noon.Add(time.Second + 250*time.Millisecond)
 	require.Less(t, level(ring, 1000, second.Add(-60*time.Millisecond), second.Add(-5*time.Millisecond)), 0.02)
-	require.Greater(t, level(ring, 1000, second.Add(5*time.Millisecond), second.Add(60*time.Millisecond)), 0.15)
+	require.Greater(t, level(ring, 1000, second.Add(5*time.Millisecond), second.Add(60*time.Millisecond)), 0.05)
 }
 
 // TestSoundHasNoSeams: every sample of the channel is the tone's, whatever the

@@ -10,8 +10,8 @@ import (
 )
 
 // mostBehind is how many ticks may be overdue before pictures are repeated to
-// catch up.
-const mostBehind = 3
+// catch up: no more than the rungs' queues have room for.
+const mostBehind = rungQueue - 2
 
 // ticks runs tick after tick, each when it is due, until the context ends. A
 // frame number is never skipped: a mixer that fell behind repeats its last

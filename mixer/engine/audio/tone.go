@@ -10,8 +10,8 @@ import (
 type Tone struct{ second []float32 }
 
 const (
-	toneLevel = -26.0 // dBFS
-	beepLevel = -14.0 // dBFS
+	toneLevel = -30.0 // dBFS
+	beepLevel = -24.0 // dBFS
 	beepHz    = 1000
 )
 
