@@ -45,20 +45,22 @@ func NewRendition(grid Grid, id string, track *media.Track, bitrate int) (*Rendi
 	}
 	overhead := r.overhead()
 	r.AverageBandwidth = bitrate + overhead
-	r.Bandwidth = peak(track.Kind, bitrate) + overhead
+	r.Bandwidth = peak(track.Kind, grid, bitrate) + overhead
 	if err := r.makeInit(bitrate); err != nil {
 		return nil, fmt.Errorf("make init section of rendition %q: %w", id, err)
 	}
 	return r, nil
 }
 
-// peak is the highest bitrate that a segment may reach: the encoder's buffer is
-// one second at 1.1 times the target, audio is of nearly constant size.
-func peak(kind media.Kind, bitrate int) int {
+// peak is the highest bitrate that a whole segment may have: the encoder fills
+// its buffer, one second at 1.1 times the target, at 1.1 times the target; so
+// that much may come out beside what goes in. Audio is of nearly constant size.
+func peak(kind media.Kind, grid Grid, bitrate int) int {
 	if kind == media.Audio {
 		return bitrate + bitrate/10
 	}
-	return bitrate + bitrate/4
+	rate := int64(bitrate) * 11 / 10
+	return int(rate + rate*grid.Rate.Num/(grid.SegmentFrames*grid.Rate.Den))
 }
 
 // overhead is what boxes cost, in bits per second.
