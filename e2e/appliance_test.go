@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,26 +20,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-// binary is bin/millrace, built once for all tests of the package.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "millrace-e2e-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "millrace")
-	build := exec.Command("go", "build", "-o", path, "../cmd/millrace")
-	build.Stderr = os.Stderr
-	return path, build.Run()
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(code)
-}
 
 // appliance is a running node of the test's own.
 type appliance struct {
@@ -68,31 +50,45 @@ func (l *logFile) String() string {
 	return l.text.String()
 }
 
-// freeAddress is a loopback address that nobody listens on.
-func freeAddress(t *testing.T, network string) string {
+// freeAddress is a loopback address that nobody listens on, below the range
+// from which the kernel gives out ports to whoever connects.
+func freeAddress(t *testing.T) string {
 	t.Helper()
-	if network == "udp" {
-		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer conn.Close()
-		return conn.LocalAddr().String()
+	for range 100 {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(10_000+rand.IntN(20_000)))
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		listener.Close()
+		conn, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
+		}
+		conn.Close()
+		return address
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no free port")
+	return ""
+}
+
+// newAppliance prepares a node that nothing has started yet.
+func newAppliance(t *testing.T) *appliance {
+	t.Helper()
+	a := &appliance{
+		t: t, dir: t.TempDir(), log: &logFile{},
+		control: freeAddress(t), media: freeAddress(t), rtmp: freeAddress(t), srt: freeAddress(t),
+	}
+	text := fmt.Sprintf("node: {dataDir: %s}\ncontrol: {listen: %q}\nmedia: {listen: %q}\ningest: {rtmp: %q, srt: %q}\nstorage: {reserveBytes: 16MiB}\n",
+		filepath.Join(a.dir, "data"), a.control, a.media, a.rtmp, a.srt)
+	require.NoError(t, os.WriteFile(a.config(), []byte(text), 0o600))
+	return a
 }
 
 // startAppliance starts a node without the demo and waits until it is ready.
 func startAppliance(t *testing.T) *appliance {
 	t.Helper()
-	a := &appliance{
-		t: t, dir: t.TempDir(),
-		control: freeAddress(t, "tcp"), media: freeAddress(t, "tcp"), rtmp: freeAddress(t, "tcp"), srt: freeAddress(t, "udp"),
-	}
-	text := fmt.Sprintf("node: {dataDir: %s}\ncontrol: {listen: %q}\nmedia: {listen: %q}\ningest: {rtmp: %q, srt: %q}\n",
-		filepath.Join(a.dir, "data"), a.control, a.media, a.rtmp, a.srt)
-	require.NoError(t, os.WriteFile(filepath.Join(a.dir, "millrace.yaml"), []byte(text), 0o600))
+	a := newAppliance(t)
 	a.key = a.token("manage")
 	a.start()
 	t.Cleanup(func() {
@@ -103,11 +99,11 @@ func startAppliance(t *testing.T) *appliance {
 	return a
 }
 
+func (a *appliance) config() string { return filepath.Join(a.dir, "millrace.yaml") }
+
 func (a *appliance) run(args ...string) string {
 	a.t.Helper()
-	path, err := binary()
-	require.NoError(a.t, err)
-	command := exec.Command(path, args...)
+	command := exec.Command(millrace(a.t), args...)
 	command.Stderr = os.Stderr
 	out, err := command.Output()
 	require.NoError(a.t, err)
@@ -116,20 +112,19 @@ func (a *appliance) run(args ...string) string {
 
 func (a *appliance) token(scope string) string {
 	a.t.Helper()
-	return a.run("token", "create", "--config", filepath.Join(a.dir, "millrace.yaml"), "--scope", scope)
+	return a.run("token", "create", "--config", a.config(), "--scope", scope)
 }
 
+// start begins a node, for the first time or after kill, and waits until it
+// says that it is ready.
 func (a *appliance) start() {
 	a.t.Helper()
-	path, err := binary()
-	require.NoError(a.t, err)
-	a.log = &logFile{}
-	a.command = exec.Command(path, "serve", "--no-demo", "--config", filepath.Join(a.dir, "millrace.yaml"))
+	a.command = exec.Command(millrace(a.t), "serve", "--no-demo", "--config", a.config())
 	a.command.Stdout, a.command.Stderr = a.log, a.log
 	a.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(a.t, a.command.Start())
 	a.t.Cleanup(a.stop)
-	a.eventually(20*time.Second, "the node is ready", func() bool {
+	a.eventually(30*time.Second, "the node is ready", func() bool {
 		answer, err := http.Get("http://" + a.control + "/readyz")
 		if err != nil {
 			return false
@@ -151,7 +146,7 @@ func (a *appliance) stop() {
 	go func() { done <- command.Wait() }()
 	select {
 	case err := <-done:
-		if command.ProcessState.ExitCode() > 0 {
+		if command.ProcessState.ExitCode() != 0 {
 			a.t.Errorf("the node ended with %v", err)
 		}
 	case <-time.After(20 * time.Second):
@@ -172,10 +167,15 @@ func (a *appliance) kill() {
 // eventually waits for a condition.
 func (a *appliance) eventually(limit time.Duration, what string, condition func() bool) {
 	a.t.Helper()
+	eventually(a.t, limit, what, condition)
+}
+
+func eventually(t *testing.T, limit time.Duration, what string, condition func() bool) {
+	t.Helper()
 	deadline := time.Now().Add(limit)
 	for !condition() {
 		if time.Now().After(deadline) {
-			a.t.Fatalf("not within %v: %s", limit, what)
+			t.Fatalf("not within %v: %s", limit, what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -205,20 +205,18 @@ func (a *appliance) call(status int, method, path string, body any) map[string]a
 	return fields
 }
 
-func (a *appliance) state(channel string) map[string]any {
+// pushSource makes a source and gives its key. Every node begins with cam1.
+func (a *appliance) pushSource(id string) string {
 	a.t.Helper()
-	return a.call(200, "GET", "/v1/channels/"+channel+"/state", nil)
+	if id == "cam1" {
+		return a.call(200, "POST", "/v1/sources/cam1/reveal-key", nil)["key"].(string)
+	}
+	return a.call(201, "POST", "/v1/sources", map[string]any{"id": id, "kind": "push"})["key"].(string)
 }
 
 func (a *appliance) sourceState(id string) string {
 	a.t.Helper()
 	return a.call(200, "GET", "/v1/sources/"+id, nil)["state"].(string)
-}
-
-// pushSource makes a source and gives its key.
-func (a *appliance) pushSource(id string) string {
-	a.t.Helper()
-	return a.call(201, "POST", "/v1/sources", map[string]any{"id": id, "kind": "push"})["key"].(string)
 }
 
 func (a *appliance) rtmpURL(key string) string { return "rtmp://" + a.rtmp + "/live/" + key }

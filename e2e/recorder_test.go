@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -62,14 +63,15 @@ func (r *recorder) fault(format string, args ...any) {
 	r.faults = append(r.faults, r.rendition+": "+fmt.Sprintf(format, args...))
 }
 
-// stop ends the recording and holds it to what no viewer may ever see broken.
+// stop ends the recording and holds it to what no viewer may ever see broken:
+// one init section, no gap, no discontinuity, decode times without a break.
 func (r *recorder) stop() {
 	r.t.Helper()
 	r.cancel()
 	<-r.done
 	require.Empty(r.t, r.faults)
 	require.NotEmpty(r.t, r.segments, "%s: nothing was recorded", r.rendition)
-	r.checkContinuity()
+	r.timing()
 }
 
 // edge is where the recording is.
@@ -82,19 +84,15 @@ func (r *recorder) edge() (first, last int64) {
 	return r.segments[0].number, r.segments[len(r.segments)-1].number
 }
 
-// waitFor waits until the segment is recorded.
-func (r *recorder) waitFor(segment int64) {
+// waitFor waits until the segment is recorded and gives where the recording
+// is then.
+func (r *recorder) waitFor(segment int64) (first, last int64) {
 	r.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		if _, last := r.edge(); last >= segment {
-			return
-		}
-		if time.Now().After(deadline) {
-			r.t.Fatalf("%s: segment %d did not come", r.rendition, segment)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	eventually(r.t, 30*time.Second, fmt.Sprintf("%s: segment %d is recorded", r.rendition, segment), func() bool {
+		first, last = r.edge()
+		return last >= segment
+	})
+	return first, last
 }
 
 func (r *recorder) follow(ctx context.Context) {
@@ -241,40 +239,49 @@ func (r *recorder) file() []byte {
 	return whole
 }
 
-// start is the decode time of the first sample, in the track's timescale.
-func (r *recorder) start() (ticks uint64, timescale uint32) {
+// timing is the decode time of the first sample and the samples that follow
+// it: all of one duration, none missing.
+func (r *recorder) timing() (start, step int64, samples int) {
 	r.t.Helper()
-	file := r.parse()
-	return file.Segments[0].Fragments[0].Moof.Traf.Tfdt.BaseMediaDecodeTime(), file.Moov.Trak.Mdia.Mdhd.Timescale
+	for _, c := range r.chunks() {
+		if samples == 0 {
+			start, step = c.start, c.step
+		}
+		require.Equal(r.t, step, c.step, "%s: sample duration at %d", r.rendition, c.start)
+		require.Equal(r.t, start+int64(samples)*step, c.start, "%s: decode time after %d samples", r.rendition, samples)
+		samples += c.samples
+	}
+	return start, step, samples
 }
 
-func (r *recorder) parse() *mp4.File {
+// chunk is one part as its boxes tell.
+type chunk struct {
+	start, step int64 // decode time of the first sample and duration of each, in the track's timescale
+	samples     int
+	filler      bool // brand slat
+	key         bool // begins with a sync sample
+}
+
+// chunks takes the recording apart.
+func (r *recorder) chunks() []chunk {
 	r.t.Helper()
 	file, err := mp4.DecodeFile(bytes.NewReader(r.file()))
 	require.NoError(r.t, err)
-	return file
-}
-
-// checkContinuity holds decode times to be the sum of the durations before,
-// within and across segments.
-func (r *recorder) checkContinuity() {
-	r.t.Helper()
-	file := r.parse()
-	var next uint64
-	samples := 0
+	var all []chunk
 	for _, segment := range file.Segments {
-		for _, fragment := range segment.Fragments {
-			traf := fragment.Moof.Traf
-			at := traf.Tfdt.BaseMediaDecodeTime()
-			if samples > 0 {
-				require.Equal(r.t, next, at, "%s: decode time after %d samples", r.rendition, samples)
-			}
-			traf.Trun.AddSampleDefaultValues(traf.Tfhd, file.Moov.Mvex.Trex)
-			for _, sample := range traf.Trun.Samples {
-				at += uint64(sample.Dur)
-				samples++
-			}
-			next = at
+		require.NotNil(r.t, segment.Styp, r.rendition)
+		require.Len(r.t, segment.Fragments, 1, "%s: a chunk has its styp", r.rendition)
+		traf := segment.Fragments[0].Moof.Traf
+		traf.Trun.AddSampleDefaultValues(traf.Tfhd, file.Moov.Mvex.Trex)
+		samples := traf.Trun.Samples
+		require.NotEmpty(r.t, samples, r.rendition)
+		for _, sample := range samples {
+			require.Equal(r.t, samples[0].Dur, sample.Dur, r.rendition)
 		}
+		all = append(all, chunk{
+			start: int64(traf.Tfdt.BaseMediaDecodeTime()), step: int64(samples[0].Dur), samples: len(samples),
+			filler: slices.Contains(segment.Styp.CompatibleBrands(), "slat"), key: samples[0].IsSync(),
+		})
 	}
+	return all
 }
