@@ -234,10 +234,11 @@ func (d *desk) layers(into []gpu.Layer) []gpu.Layer {
 	return into
 }
 
-// advance moves every source to tick n at t.
-func (d *desk) advance(n int64, t media.Time) {
+// advance moves every source to tick n at t. On a tick that repeats the last
+// picture nothing is drawn.
+func (d *desk) advance(n int64, t media.Time, repeat bool) {
 	for id, s := range d.sources {
-		s.advance(n, t, d.onAir[id])
+		s.advance(n, t, d.onAir[id] && !repeat)
 	}
 }
 

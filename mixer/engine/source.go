@@ -69,11 +69,11 @@ func pointee[T any](p *T) (v T) {
 	return v
 }
 
-// advance moves the source to tick n at t. A test source that is not on air
-// draws nothing.
-func (s *source) advance(n int64, t media.Time, onAir bool) {
+// advance moves the source to tick n at t. A test source draws only for a
+// tick that is composed with it.
+func (s *source) advance(n int64, t media.Time, composed bool) {
 	if s.test != nil {
-		if onAir {
+		if composed {
 			s.frame = s.test.show(n)
 			s.report.Frames++
 			s.report.Width, s.report.Height = s.frame.Size.Width, s.frame.Size.Height

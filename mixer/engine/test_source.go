@@ -15,8 +15,10 @@ import (
 type testSource struct {
 	moving *pattern.Moving
 	tone   *audio.Tone
-	// Two frames take turns, so that a picture stays as it was composed while the
-	// next is drawn. They are lent to the compositor, never handed on.
+	// Two frames take turns from composition to composition, so that a picture
+	// stays as it was composed while the next is drawn, and the compositor, which
+	// takes an equal frame for an equal picture, never meets one twice in a row.
+	// They are lent to it, never handed on.
 	frames [2]*gpu.Frame
 	turn   int
 	drawn  int64 // frame number of the newest picture
@@ -47,7 +49,8 @@ func newTestSource(device gpu.Device, config worker.Source, rate media.Rate) (*t
 	return s, nil
 }
 
-// show gives the picture of tick n, which stays valid for this tick.
+// show gives the picture of tick n, which must be composed and stays valid for
+// this tick.
 func (s *testSource) show(n int64) *gpu.Frame {
 	if n != s.drawn {
 		s.turn = 1 - s.turn

@@ -33,7 +33,7 @@ func (e *Engine) tick(n int64, repeat bool) error {
 	e.obey(n)
 	begin := time.Now()
 
-	e.desk.advance(n, e.rate.At(n))
+	e.desk.advance(n, e.rate.At(n), repeat)
 	defer e.desk.done()
 	begin = e.state.decode.lap(begin)
 
