@@ -85,15 +85,15 @@ func newDocuments(c *channel, edge *record.Edge, timeURL string) *documents {
 	d.manifest = sync.OnceValue(d.buildManifest)
 	for _, r := range edge.Layout.Renditions {
 		listing := edge.Listing(r.ID)
-		if listing == nil || listing.Empty() {
-			continue
+		if listing == nil || listing.Last() < listing.First() {
+			continue // hls.js takes a playlist without a whole segment for an error
 		}
 		d.playlists[r.ID] = d.newPlaylists(r, listing)
 	}
 	return d
 }
 
-// ready says that every rendition of the layout has something listed.
+// ready says that every rendition of the layout has a whole segment listed.
 func (d *documents) ready() bool {
 	return d.edge.Layout != nil && len(d.playlists) == len(d.edge.Layout.Renditions)
 }

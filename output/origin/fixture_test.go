@@ -69,7 +69,7 @@ func newStore(t testing.TB) *stage {
 		Track: &media.Track{ID: "audio", Kind: media.Audio, Codec: media.AAC, SampleRate: 48000, Channels: 2},
 		Init:  []byte("init of audio"), InitName: "init-audio.mp4",
 	})
-	s.handler = New(Config{})
+	s.handler = New(Config{Clock: media.NewClock(noon, time.Now())})
 	s.open()
 	s.first = grid.SegmentAfter(noon)
 	return s

@@ -113,8 +113,10 @@ func (q *request) media(d *documents) {
 	}
 }
 
-// early says that the name is not there but will be next: a hinted part (H13), or
-// the segment that begins within two parts.
+// early says that the name is not there but is to be waited for: a hinted part
+// (H13), or a segment that has begun by the clock or begins within two parts. A
+// DASH player goes by the clock, and must not be refused what a slow moment of
+// the encoder or the disk holds back.
 func (q *request) early(d *documents, name mediaName, g *record.Segment, err error) bool {
 	p := d.playlists[q.rendition]
 	if p == nil || q.channel.Ended {
@@ -131,8 +133,9 @@ func (q *request) early(d *documents, name mediaName, g *record.Segment, err err
 	if err == nil && g != nil {
 		return false
 	}
-	return name.segment == next && nextPart == 0 ||
-		name.segment == next+1 && nextPart >= int64(p.rendition.Grid.Parts()-2)
+	grid := p.rendition.Grid
+	soon := q.handler.config.Clock.Now().Add(2 * grid.PartDuration())
+	return name.segment == next && nextPart == 0 || name.segment > segment && grid.SegmentTime(name.segment) <= soon
 }
 
 // there says that the name is listed, or never will be.

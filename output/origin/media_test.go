@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"millrace/internal/media"
 )
 
 // H13: a hinted part waits and then comes at once; nothing is sent before.
@@ -50,6 +52,38 @@ func TestHintedPart(t *testing.T) {
 		require.Equal(t, "public, max-age=18", response.Header.Get("Cache-Control"))
 		require.NoError(t, conn.Close())
 	}
+}
+
+// A segment that has begun by the clock is waited for, however late its encoder
+// is; one that has not is refused.
+func TestSegmentDueByTheClock(t *testing.T) {
+	s := newStage(t)
+	s.segments(s.first, s.first+1)
+	s.put(s.first+1, 0)
+	s.handler.config.Clock = media.NewClock(s.layout.Grid.SegmentTime(s.first+2), time.Now())
+	due := s.later(fmt.Sprintf("/live/main/v720/%d.m4s", s.first+2))
+	s.waiting(1)
+	require.Equal(t, 404, s.get(fmt.Sprintf("/live/main/v720/%d.m4s", s.first+3)).StatusCode)
+	for p := 1; p < s.layout.Grid.Parts(); p++ {
+		s.append(s.first+1, p)
+	}
+	s.segments(s.first+2, s.first+3)
+	require.Equal(t, 200, (<-due).StatusCode)
+}
+
+// Until a whole segment is listed the channel is starting.
+func TestNoPlaylistWithoutAWholeSegment(t *testing.T) {
+	s := newStage(t)
+	s.put(s.first, 0)
+	for _, name := range []string{"index.m3u8", "manifest.mpd", "v720/index.m3u8"} {
+		a := s.get("/live/main/" + name)
+		require.Equal(t, 503, a.StatusCode, name)
+		require.Equal(t, "1", a.Header.Get("Retry-After"))
+	}
+	for p := 1; p < s.layout.Grid.Parts(); p++ {
+		s.put(s.first, p)
+	}
+	require.Equal(t, 200, s.get("/live/main/v720/index.m3u8").StatusCode)
 }
 
 // H48: a hint that is dropped is 404.
@@ -171,6 +205,34 @@ func TestRestart(t *testing.T) {
 		require.Contains(t, playlist, fmt.Sprintf("#EXT-X-GAP\n#EXTINF:3.200000,\n%d.m4s\n#EXT-X-PROGRAM-DATE-TIME:", s.first+9))
 		require.Contains(t, playlist, fmt.Sprintf(`URI="%d.1.m4s"`, next), "the hint")
 	}
+}
+
+// H38: where an init section changes, every rendition is marked at the same
+// point, and the count goes on when the mark has left the window.
+func TestChangedInitSection(t *testing.T) {
+	s := newStage(t)
+	s.segments(s.first, s.first+4)
+	s.stop()
+	changed := *s.layout.Renditions[0]
+	changed.Init, changed.InitName = []byte("another init"), "init-other.mp4"
+	s.layout.Renditions[0] = &changed
+	s.open()
+	s.segments(s.first+4, s.first+8)
+	for _, r := range s.layout.Renditions {
+		playlist := s.get("/live/main/" + r.ID + "/index.m3u8").body
+		require.Contains(t, playlist, "#EXT-X-DISCONTINUITY-SEQUENCE:0\n")
+		_, after, found := strings.Cut(playlist, "#EXT-X-DISCONTINUITY\n")
+		require.True(t, found, r.ID)
+		require.NotContains(t, after, fmt.Sprintf("%d.m4s", s.first+3))
+		require.Contains(t, after, fmt.Sprintf("%d.m4s", s.first+4))
+		require.Equal(t, r.ID == "v720", strings.Contains(after, "init-other.mp4"))
+	}
+	require.Equal(t, "init of v720", s.get("/live/main/v720/init-v720.mp4").body)
+	require.Equal(t, "another init", s.get("/live/main/v720/init-other.mp4").body)
+	s.segments(s.first+8, s.first+30)
+	playlist := s.get("/live/main/audio/index.m3u8").body
+	require.Contains(t, playlist, "#EXT-X-DISCONTINUITY-SEQUENCE:1\n")
+	require.NotContains(t, playlist, "#EXT-X-DISCONTINUITY\n")
 }
 
 // F36: readers that stall hold their sockets and nothing else; others go on.
