@@ -70,17 +70,8 @@ func startWorker(t testing.TB) (*child.Process, *child.Conn) {
 	return process, conn
 }
 
-func TestWorkerProcess(t *testing.T) {
-	show := withSource(demoShow(), "cam")
-	show.Program = "grid"
-	clock := media.StartClock()
-	process, conn := startWorker(t)
-	begin := time.Now()
-	require.NoError(t, worker.Send(conn, helloFor(t, show, clock, true)))
-	message, err := worker.Receive(conn)
-	require.NoError(t, err)
-	ready := message.(*worker.Ready)
-	t.Logf("ready after %v, sandbox %v", time.Since(begin), ready.Sandbox)
+// requireReady wants every rendition with its filler, and the sandbox's account.
+func requireReady(t *testing.T, ready *worker.Ready, show worker.Show) {
 	require.Len(t, ready.Renditions, 4)
 	for i, rendition := range ready.Renditions[:3] {
 		require.Equal(t, show.Ladder[i].ID, rendition.Track.ID)
@@ -92,6 +83,20 @@ func TestWorkerProcess(t *testing.T) {
 	require.Equal(t, "mp4a.40.2", ready.Renditions[3].Track.MIME)
 	require.NotEmpty(t, ready.Renditions[3].Filler[0][0])
 	require.NotEmpty(t, ready.Sandbox)
+}
+
+func TestWorkerProcess(t *testing.T) {
+	show := withSource(demoShow(), "cam")
+	show.Program = "grid"
+	clock := media.StartClock()
+	process, conn := startWorker(t)
+	begin := time.Now()
+	require.NoError(t, worker.Send(conn, helloFor(t, show, clock, true)))
+	message, err := worker.Receive(conn)
+	require.NoError(t, err)
+	ready := message.(*worker.Ready)
+	t.Logf("ready after %v, sandbox %v", time.Since(begin), ready.Sandbox)
+	requireReady(t, ready, show)
 
 	// Decoders open inside the sandbox.
 	shot := film(t, cameraSize, show.Canvas.Rate, 3*time.Second, 30, 700)
