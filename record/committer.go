@@ -187,7 +187,7 @@ func (c *committer) commit() {
 	c.batches = append(c.batches, b)
 	c.queue.push(b)
 	if c.state.Degraded {
-		c.list(b)
+		c.listAll()
 		c.publish()
 	}
 }
@@ -253,6 +253,13 @@ func (c *committer) list(b *batch) {
 	}
 }
 
+// listAll lists every group that is on its way to the disk, in order.
+func (c *committer) listAll() {
+	for _, b := range c.batches {
+		c.list(b)
+	}
+}
+
 // deadline is when the oldest group that is not listed must be.
 func (c *committer) deadline() (time.Time, bool) {
 	for _, b := range c.batches {
@@ -269,9 +276,7 @@ func (c *committer) overdue() {
 	if !waiting || time.Until(at) > 0 {
 		return
 	}
-	for _, b := range c.batches {
-		c.list(b)
-	}
+	c.listAll()
 	c.degrade("")
 	c.publish()
 }
@@ -360,12 +365,12 @@ func (c *committer) publish() {
 		}
 		edge.listings = append(edge.listings, s.listing)
 	}
+	c.state.QueuedBytes = c.queued
+	state := c.state
+	c.store.state.Store(&state) // first: what is listed while not degraded is durable
 	if old := c.store.edge.Swap(edge); old != nil {
 		superseded = append(superseded, old.changed)
 	}
-	c.state.QueuedBytes = c.queued
-	state := c.state
-	c.store.state.Store(&state)
 	for _, ch := range superseded {
 		close(ch)
 	}

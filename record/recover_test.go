@@ -74,6 +74,25 @@ func TestTornTailAtEveryByte(t *testing.T) {
 	}
 }
 
+// F28: a file may have its new length and not its new data.
+func TestHolesInTheTail(t *testing.T) {
+	l := layoutOf(t, "")
+	k := start(l)
+	v := written(t, l, k, 1, 3)
+	names, _ := v.Names()
+	data := v.files[names[0]].data
+	last := chunkOf(l.Renditions[2], k+1, 2, partBytes).Data
+	for _, n := range []int{1, len(last), len(last) + recordSize, len(last) + recordSize + 10} {
+		after := v.crash(0)
+		damaged := after.files[names[0]].data
+		clear(damaged[len(data)-n:])
+		s := openRAM(t, after, Config{})
+		listing := s.Edge().Listing("audio")
+		require.Len(t, listing.Segment(k+1).Parts, 2, "the last part is gone, the segment is not")
+		require.Equal(t, wanted(l.Renditions[2], k+1, 2, partBytes), bytesOf(t, s.Edge(), "audio", k+1))
+	}
+}
+
 func listingText(s *Store) string {
 	var out strings.Builder
 	for _, listing := range s.Edge().Listings() {
@@ -205,8 +224,10 @@ func TestDamageFoundWhileReadingBecomesAGap(t *testing.T) {
 		g, err := s.Edge().Find("v720", k+1)
 		require.NoError(t, err)
 		require.NoError(t, g.Check(0, 7))
+		before := s.Edge()
 		require.ErrorIs(t, g.Check(0, 16), ErrLost)
 		synctest.Wait()
+		require.False(t, before.Listing("v720").Segment(k+1).Gap(), "snapshots stay")
 		require.True(t, s.Edge().Listing("v720").Segment(k+1).Gap())
 		require.False(t, s.Edge().Listing("v240").Segment(k+1).Gap())
 	})
