@@ -154,7 +154,7 @@ func checkSpeed(t *testing.T, f film, from, to int64, index int, c testmedia.Cli
 	}
 	want := float64(to-1-from) * float64(c.Rate.Num) / float64(c.Rate.Den) * float64(rate.Den) / float64(rate.Num)
 	require.InDelta(t, want, float64(total), 4, "camera %d", index+1)
-	require.Less(t, still, int(to-from)/10, "camera %d stands still", index+1)
+	require.Less(t, still, int(to-from)/4, "camera %d stands still", index+1)
 }
 
 // checkTones looks for each camera's tone while it is on air, and for its
