@@ -27,7 +27,7 @@ func TestSlowDisk(t *testing.T) {
 		time.Sleep(commitDeadline - 1)
 		synctest.Wait()
 		require.False(t, listed(s.Edge(), l, k, 0))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.True(t, listed(s.Edge(), l, k, 0))
 		require.True(t, s.State().Degraded)

@@ -62,7 +62,7 @@ func TestGroupCommit(t *testing.T) {
 		time.Sleep(gatherTime - 1)
 		synctest.Wait()
 		require.Len(t, s.Edge().Listing("v720").Open().Parts, 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.Len(t, s.Edge().Listing("v720").Open().Parts, 2, "the other rung is late")
 	})
