@@ -3,6 +3,7 @@ package record
 import (
 	"bytes"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -361,4 +362,41 @@ func sampleBlock(t testing.TB, sealed bool) []byte {
 	names := slices.Collect(maps.Keys(v.files))
 	require.Contains(t, string(v.files[names[0]].data), string(payload))
 	return v.files[names[0]].data
+}
+
+// FuzzSealedBlock has right checksums around wrong contents.
+func FuzzSealedBlock(f *testing.F) {
+	l := layoutOf(f, "")
+	layout, err := l.marshal()
+	require.NoError(f, err)
+	x := blockIndex{}
+	x.addLayout(headerSize, &l)
+	x.addRecord(headerSize+int64(len(layout))+recordSize, &recordHeader{Type: recordChunk, Segment: 7, Start: 9, Length: 4, Duration: 5})
+	f.Add(layout, x.marshal())
+	f.Add([]byte(`{"rate":"30","partFrames":6,"segmentFrames":96,"renditions":[{"id":"a","timescale":48000,"track":{"kind":"audio","sampleRate":48000}}]}`), x.marshal())
+	f.Fuzz(func(t *testing.T, layout, index []byte) {
+		v := newRAM()
+		data := blockHeader{ID: 77, First: 5, Born: 2}.marshal()
+		add := func(kind recordType, payload []byte) {
+			h := recordHeader{ID: 77, Type: kind, Length: uint32(len(payload)), CRC: crc32.Checksum(payload, castagnoli)}
+			data = append(h.append(data), payload...)
+		}
+		add(recordLayout, layout)
+		at := int64(len(data))
+		add(recordIndex, index)
+		data = append(data, marshalTrailer(77, at)...)
+		v.files[blockName(5, 0)] = &ramFile{volume: v, data: data}
+		s, err := open(Config{}, v)
+		require.NoError(t, err)
+		for _, l := range s.Edge().Listings() {
+			for _, g := range l.Range(0, 1<<40) {
+				_ = g.Check(0, len(g.Parts))
+				for _, part := range g.Parts {
+					require.GreaterOrEqual(t, g.Rendition.Time(part.Start+part.Duration), g.Rendition.Time(part.Start))
+				}
+				start, duration := g.Rendition.Span(g.Number)
+				require.GreaterOrEqual(t, start+duration, start)
+			}
+		}
+	})
 }

@@ -40,16 +40,20 @@ func (d *documents) newPlaylists(r *cmaf.Rendition, listing *record.Listing) *pl
 }
 
 // liveWindow is what live playlists list: a number of segments back from the
-// newest whole one, and the one in progress. All renditions have the same
-// distance, so that the first number never falls.
+// newest, and the one in progress. All renditions have the same distance, so
+// that the first number never falls.
 func (d *documents) liveWindow(listing *record.Listing) []*record.Segment {
+	newest, _ := listing.Newest()
+	return listing.Range(newest-d.windowSegments(), newest+1)
+}
+
+// windowSegments is the length of live playlists.
+func (d *documents) windowSegments() int64 {
 	window := d.channel.LiveWindow
 	if window <= 0 {
 		window = defaultWindow
 	}
-	segments := max(int64(window/d.edge.Layout.Grid.SegmentDuration()), leastSegments)
-	newest, _ := listing.Newest()
-	return listing.Range(newest-segments, newest+1)
+	return max(int64(window/d.edge.Layout.Grid.SegmentDuration()), leastSegments)
 }
 
 // segments are a window as cmaf takes it. Init sections other than the present

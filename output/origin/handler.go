@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,11 +24,13 @@ type Config struct {
 // ErrForbidden is what Authorize gives for a caller that is known and refused.
 var ErrForbidden = errors.New("playback not allowed")
 
-// Handler serves registered channels under /live/, and the time under /time.
+// Handler serves registered channels under /live/ and /dvr/, and the time under
+// /time.
 // All methods may be called from any goroutine.
 type Handler struct {
-	config  Config
-	waiting atomic.Int64
+	config   Config
+	waiting  atomic.Int64
+	builders chan struct{} // places for those who build documents of their own
 
 	mu       sync.Mutex // of changes to channels
 	channels atomic.Pointer[map[string]*channel]
@@ -44,7 +47,7 @@ func New(config Config) *Handler {
 	if config.Clock == nil {
 		config.Clock = media.StartClock()
 	}
-	h := &Handler{config: config}
+	h := &Handler{config: config, builders: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	h.channels.Store(&map[string]*channel{})
 	return h
 }
@@ -100,9 +103,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.serveTime(w, r)
 		return
 	}
-	id, rest, ok := split(r)
+	tree, id, rest := split(r)
 	c := (*h.channels.Load())[id]
-	if !ok || c == nil {
+	if c == nil || tree != "live" && tree != "dvr" {
 		refuse(w, r, http.StatusNotFound, shortly)
 		return
 	}
@@ -112,23 +115,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	h.serveChannel(w, r, c, rest)
+	if tree == "dvr" {
+		h.serveDVR(w, r, c, rest)
+		return
+	}
+	h.serveLive(w, r, c, rest)
 }
 
 // shortly is for answers that belong to no channel.
 var shortly = []string{"public, max-age=1"}
 
-// split takes /live/CHANNEL/ off a path. A path that says the same in other
+// split takes /TREE/CHANNEL/ off a path. A path that says the same in other
 // characters is not accepted (T02).
-func split(r *http.Request) (channel, rest string, ok bool) {
-	if r.URL.RawPath != "" {
-		return "", "", false
+func split(r *http.Request) (tree, channel, rest string) {
+	path, absolute := strings.CutPrefix(r.URL.Path, "/")
+	if r.URL.RawPath != "" || !absolute {
+		return "", "", ""
 	}
-	path, found := strings.CutPrefix(r.URL.Path, "/live/")
-	if !found {
-		return "", "", false
-	}
-	return strings.Cut(path, "/")
+	tree, path, _ = strings.Cut(path, "/")
+	channel, rest, _ = strings.Cut(path, "/")
+	return tree, channel, rest
 }
 
 func (h *Handler) serveTime(w http.ResponseWriter, r *http.Request) {
@@ -145,8 +151,8 @@ func (h *Handler) serveTime(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(text)) // the client is gone
 }
 
-// serveChannel finds what a path below /live/CHANNEL/ names.
-func (h *Handler) serveChannel(w http.ResponseWriter, r *http.Request, c *channel, rest string) {
+// serveLive finds what a path below /live/CHANNEL/ names.
+func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request, c *channel, rest string) {
 	d := c.documents(h.config.TimeURL)
 	if d.edge.Layout == nil {
 		starting(w, r)
