@@ -13,15 +13,21 @@ typedef struct {
 	int width, height;
 } mr_view;
 
-enum { MR_FILL, MR_SCALE, MR_MIX };
+enum {
+	MR_FILL,
+	MR_SCALE,  // by libyuv
+	MR_HALVE,  // to half the size both ways
+	MR_FILTER, // with our filters
+	MR_MIX,
+};
 
 // mr_op writes dst.
 typedef struct {
 	int kind;
 	mr_view dst;
-	mr_view src;      // MR_SCALE: any size; MR_MIX: of dst's size
-	// MR_SCALE: the filters of luma and chroma; NULL leaves it to libyuv.
-	const mr_filter *across[2], *down[2];
+	mr_view src;      // MR_MIX: of dst's size
+	const mr_filter *across[2], *down[2]; // MR_FILTER: of luma and chroma
+	int rung;         // MR_FILTER: src is the finished canvas, dst a picture of its own
 	uint8_t color[3]; // MR_FILL; MR_MIX: of the border
 	int opacity;      // MR_MIX: 0..255
 	// MR_MIX: coverage by the shape and by the inner shape, luma and chroma;

@@ -102,7 +102,7 @@ func (c *cpuCompositor) Compose(layers []Layer, background Color) (Composition, 
 	}
 	for _, rung := range composition.Rungs {
 		if rung != composition.Canvas {
-			c.scale(view(composition.Canvas.picture(), nil), view(rung.picture(), nil))
+			c.scale(view(composition.Canvas.picture(), nil), view(rung.picture(), nil)).rung = 1
 		}
 	}
 	c.run()
@@ -190,20 +190,25 @@ func (c *cpuCompositor) drawLayer(canvas *Frame, layer kernels.Layer, bounds ima
 	return nil
 }
 
-// scale lists the scaling of src into dst.
-func (c *cpuCompositor) scale(src, dst C.mr_view) {
+// scale lists the scaling of src into dst: by libyuv where that is a copy or
+// where our filters do not reach.
+func (c *cpuCompositor) scale(src, dst C.mr_view) *C.mr_op {
 	op := c.op(C.MR_SCALE)
 	op.src, op.dst = src, dst
 	w, h, toW, toH := int(src.width), int(src.height), int(dst.width), int(dst.height)
-	copies, halves := w == toW && h == toH, w == 2*toW && h == 2*toH // where libyuv is exact and fastest
-	if c.plain || copies || halves ||
-		C.mr_filter_supported(src.width, dst.width) == 0 || C.mr_filter_supported(src.height, dst.height) == 0 {
-		return
+	switch {
+	case c.plain, w == toW && h == toH,
+		C.mr_filter_supported(src.width, dst.width) == 0, C.mr_filter_supported(src.height, dst.height) == 0:
+	case w == 2*toW && h == 2*toH:
+		op.kind = C.MR_HALVE
+	default:
+		op.kind = C.MR_FILTER
+		for chroma := range 2 {
+			op.across[chroma] = c.filters.get(filterKey{w >> chroma, toW >> chroma, chroma})
+			op.down[chroma] = c.filters.get(filterKey{h >> chroma, toH >> chroma, 0})
+		}
 	}
-	for chroma := range 2 {
-		op.across[chroma] = c.filters.get(filterKey{w >> chroma, toW >> chroma, chroma})
-		op.down[chroma] = c.filters.get(filterKey{h >> chroma, toH >> chroma, 0})
-	}
+	return op
 }
 
 // op appends a zeroed operation to the work list.

@@ -7,6 +7,7 @@
 
 enum {
 	MAX_TAPS = 8,
+	RING = 16, // filtered rows kept: the taps of a row and one more, and a power of two
 	BLOCK = 16, // dst samples made at once
 };
 
@@ -98,6 +99,15 @@ static void place(mr_filter *filter, int d, int first, const int share[MAX_TAPS]
 	}
 }
 
+// fits reports whether 16 source bytes reach over a lane's samples of so many taps.
+static int fits(const mr_filter *filter, int taps)
+{
+	for (int d = 0; d < filter->to; d++)
+		if (filter->first[d] + taps - filter->first[d - d % (16 / taps)] > 16)
+			return 0;
+	return 1;
+}
+
 static int allocate(mr_filter *filter)
 {
 	int lanes = filter->blocks * filter->taps;
@@ -133,7 +143,7 @@ mr_filter *mr_filter_new(int from, int to, int left)
 		if (filter->count[d] > most)
 			most = filter->count[d];
 	}
-	filter->taps = from < to && most <= 2 ? 2 : most <= 4 ? 4 : 8;
+	filter->taps = most <= 2 && fits(filter, 2) ? 2 : most <= 4 && fits(filter, 4) ? 4 : 8;
 	filter->blocks = (to + BLOCK - 1) / BLOCK;
 	if (allocate(filter)) {
 		mr_filter_free(filter);
@@ -162,24 +172,41 @@ AVX2 static inline __m256i pair(const mr_filter *filter, const uint8_t *row, int
 	return _mm256_maddubs_epi16(_mm256_shuffle_epi8(bytes, shuffle), share);
 }
 
-// across_row filters a source row into samples of 1/128.
-AVX2 static void across_row(const mr_filter *filter, const uint8_t *row, int16_t *out)
+// quad is a pair with sums of four products.
+AVX2 static inline __m256i quad(const mr_filter *filter, const uint8_t *row, int lane)
 {
-	const __m256i one = _mm256_set1_epi16(1);
-	const int lanes = filter->blocks * filter->taps, taps = filter->taps;
-	for (int lane = 0; lane < lanes; lane += taps, out += BLOCK) {
-		__m256i sum = pair(filter, row, lane);
-		if (taps >= 4)
-			sum = _mm256_madd_epi16(sum, one);
-		if (taps == 4) {
-			sum = _mm256_packs_epi32(sum, _mm256_madd_epi16(pair(filter, row, lane + 2), one));
-		} else if (taps == 8) {
-			__m256i b = _mm256_madd_epi16(pair(filter, row, lane + 2), one);
-			__m256i c = _mm256_madd_epi16(pair(filter, row, lane + 4), one);
-			__m256i d = _mm256_madd_epi16(pair(filter, row, lane + 6), one);
-			sum = _mm256_packs_epi32(_mm256_hadd_epi32(sum, b), _mm256_hadd_epi32(c, d));
+	return _mm256_madd_epi16(pair(filter, row, lane), _mm256_set1_epi16(1));
+}
+
+AVX2 static inline void store16(int16_t *out, __m256i v) { _mm256_storeu_si256((__m256i *)out, v); }
+
+// across_rows filters two source rows into samples of 1/128: what is loaded of
+// the filter serves both.
+AVX2 static void across_rows(const mr_filter *filter, const uint8_t *a, const uint8_t *b, int16_t *to_a, int16_t *to_b)
+{
+	const int lanes = filter->taps * filter->blocks;
+	switch (filter->taps) {
+	case 2:
+		for (int lane = 0; lane < lanes; lane += 2, to_a += BLOCK, to_b += BLOCK) {
+			store16(to_a, pair(filter, a, lane));
+			store16(to_b, pair(filter, b, lane));
 		}
-		_mm256_storeu_si256((__m256i *)out, sum);
+		break;
+	case 4:
+		for (int lane = 0; lane < lanes; lane += 4, to_a += BLOCK, to_b += BLOCK) {
+			store16(to_a, _mm256_packs_epi32(quad(filter, a, lane), quad(filter, a, lane + 2)));
+			store16(to_b, _mm256_packs_epi32(quad(filter, b, lane), quad(filter, b, lane + 2)));
+		}
+		break;
+	default:
+		for (int lane = 0; lane < lanes; lane += 8, to_a += BLOCK, to_b += BLOCK) {
+			__m256i low = _mm256_hadd_epi32(quad(filter, a, lane), quad(filter, a, lane + 2));
+			__m256i high = _mm256_hadd_epi32(quad(filter, a, lane + 4), quad(filter, a, lane + 6));
+			store16(to_a, _mm256_packs_epi32(low, high));
+			low = _mm256_hadd_epi32(quad(filter, b, lane), quad(filter, b, lane + 2));
+			high = _mm256_hadd_epi32(quad(filter, b, lane + 4), quad(filter, b, lane + 6));
+			store16(to_b, _mm256_packs_epi32(low, high));
+		}
 	}
 }
 
@@ -204,35 +231,60 @@ AVX2 static void down_row(int16_t *const rows[MAX_TAPS], const int16_t *weight, 
 	}
 }
 #else
-static void across_row(const mr_filter *filter, const uint8_t *row, int16_t *out) { (void)filter, (void)row, (void)out; }
+static void across_rows(const mr_filter *filter, const uint8_t *a, const uint8_t *b, int16_t *to_a, int16_t *to_b)
+{
+	(void)filter, (void)a, (void)b, (void)to_a, (void)to_b;
+}
 static void down_row(int16_t *const rows[MAX_TAPS], const int16_t *weight, int count, uint8_t *dst, int width)
 {
 	(void)rows, (void)weight, (void)count, (void)dst, (void)width;
 }
 #endif
 
-int mr_scale_plane(const mr_filter *across, const mr_filter *down, const uint8_t *src, int src_stride, uint8_t *dst,
-		   int dst_stride)
+int mr_scaler_start(mr_scaler *scaler, const mr_filter *across, const mr_filter *down, const uint8_t *src, int src_stride,
+		    uint8_t *dst, int dst_stride)
 {
-	int width = across->blocks * BLOCK, next = 0; // next source row to filter across
-	uint8_t narrow[16] = {0};                     // a row too short to load 16 bytes of
-	int16_t *ring = aligned_alloc(64, sizeof(int16_t) * MAX_TAPS * (size_t)(width + BLOCK)), *rows[MAX_TAPS];
-	if (!ring)
-		return -1;
-	for (int y = 0; y < down->to; y++) {
-		int first = down->first[y], end = first + down->count[y];
-		if (next < first)
-			next = first;
-		for (; next < end; next++) {
-			const uint8_t *row = src + (intptr_t)next * src_stride;
-			if (across->from < 16)
-				row = memcpy(narrow, row, across->from);
-			across_row(across, row, ring + (intptr_t)(next % MAX_TAPS) * width);
-		}
-		for (int i = first; i < end; i++)
-			rows[i - first] = ring + (intptr_t)(i % MAX_TAPS) * width;
-		down_row(rows, down->weight[y], down->count[y], dst + (intptr_t)y * dst_stride, across->to);
+	*scaler = (mr_scaler){across, down, src, src_stride, dst, dst_stride, NULL, 0, 0};
+	scaler->ring = aligned_alloc(64, sizeof(int16_t) * RING * BLOCK * (size_t)across->blocks);
+	return scaler->ring ? 0 : -1;
+}
+
+void mr_scaler_free(mr_scaler *scaler) { free(scaler->ring); }
+
+// advance filters the next two source rows across. Past the last one the second
+// is a copy of it.
+static void advance(mr_scaler *scaler)
+{
+	const mr_filter *across = scaler->across;
+	intptr_t next = scaler->next, width = (intptr_t)across->blocks * BLOCK;
+	const uint8_t *a = scaler->src + next * scaler->src_stride;
+	const uint8_t *b = next + 1 < scaler->down->from ? a + scaler->src_stride : a;
+	uint8_t narrow[2][16] = {0}; // rows too short to load 16 bytes of
+	if (across->from < 16) {
+		a = memcpy(narrow[0], a, across->from);
+		b = memcpy(narrow[1], b, across->from);
 	}
-	free(ring);
-	return 0;
+	across_rows(across, a, b, scaler->ring + next % RING * width, scaler->ring + (next + 1) % RING * width);
+	scaler->next += 2;
+}
+
+void mr_scaler_feed(mr_scaler *scaler, int ready)
+{
+	const mr_filter *across = scaler->across, *down = scaler->down;
+	intptr_t width = (intptr_t)across->blocks * BLOCK;
+	// Rows are filtered two at a time: the second one must be there as well.
+	for (int whole = ready >= down->from; scaler->y < down->to; scaler->y++) {
+		int first = down->first[scaler->y], end = first + down->count[scaler->y];
+		int16_t *rows[MAX_TAPS];
+		if (!whole && end + 1 > ready)
+			return;
+		if (scaler->next < first)
+			scaler->next = first;
+		while (scaler->next < end)
+			advance(scaler);
+		for (int i = first; i < end; i++)
+			rows[i - first] = scaler->ring + i % RING * width;
+		down_row(rows, down->weight[scaler->y], end - first, scaler->dst + (intptr_t)scaler->y * scaler->dst_stride,
+			 across->to);
+	}
 }

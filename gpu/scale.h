@@ -18,9 +18,26 @@ int mr_filter_supported(int from, int to);
 mr_filter *mr_filter_new(int from, int to, int left);
 void mr_filter_free(mr_filter *filter);
 
-// mr_scale_plane fills the destination that the two filters were made for.
-// Returns 0, or -1 when memory is out.
-int mr_scale_plane(const mr_filter *across, const mr_filter *down, const uint8_t *src, int src_stride, uint8_t *dst,
-		   int dst_stride);
+// mr_scaler is one plane on its way. The source rows come from the top down, as
+// they get ready, so that several scalers may read them while they are near.
+typedef struct {
+	const mr_filter *across, *down;
+	const uint8_t *src;
+	int src_stride;
+	uint8_t *dst;
+	int dst_stride;
+	int16_t *ring; // of rows filtered across
+	int y, next;   // the next row of dst; of src to be filtered across
+} mr_scaler;
+
+// mr_scaler_start prepares the whole of the planes that the two filters were
+// made for. Returns 0, or -1 when memory is out; mr_scaler_free in either case.
+int mr_scaler_start(mr_scaler *scaler, const mr_filter *across, const mr_filter *down, const uint8_t *src, int src_stride,
+		    uint8_t *dst, int dst_stride);
+
+// mr_scaler_feed writes the rows of dst that follow from the first `ready` rows
+// of src.
+void mr_scaler_feed(mr_scaler *scaler, int ready);
+void mr_scaler_free(mr_scaler *scaler);
 
 #endif

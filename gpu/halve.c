@@ -1,0 +1,78 @@
+#include "halve.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static inline __m256i load(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+
+// bytes packs two vectors of 16-bit samples in order.
+AVX2 static inline __m256i bytes(__m256i low, __m256i high)
+{
+	return _mm256_permute4x64_epi64(_mm256_packus_epi16(low, high), 0xd8);
+}
+
+AVX2 static inline __m256i mean4(const uint8_t *a, const uint8_t *b)
+{
+	const __m256i one = _mm256_set1_epi8(1);
+	__m256i sum = _mm256_add_epi16(_mm256_maddubs_epi16(load(a), one), _mm256_maddubs_epi16(load(b), one));
+	return _mm256_srli_epi16(_mm256_add_epi16(sum, _mm256_set1_epi16(2)), 2);
+}
+
+AVX2 static void centred_row(const uint8_t *a, const uint8_t *b, uint8_t *dst, int width)
+{
+	int x = 0;
+	for (; x + 32 <= width; x += 32) {
+		__m256i low = mean4(a + 2 * x, b + 2 * x), high = mean4(a + 2 * x + 32, b + 2 * x + 32);
+		_mm256_storeu_si256((__m256i *)(dst + x), bytes(low, high));
+	}
+	for (; x < width; x++)
+		dst[x] = (a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2;
+}
+
+// The window of a left-sited sample begins a quarter sample early: weights 1, 4
+// and 3 of 8.
+static inline int left_sum(const uint8_t *p, int x)
+{
+	return p[x ? 2 * x - 1 : 0] + 4 * p[2 * x] + 3 * p[2 * x + 1];
+}
+
+AVX2 static inline __m256i left8(const uint8_t *a, const uint8_t *b)
+{
+	const __m256i own = _mm256_set1_epi16(3 << 8 | 4), before = _mm256_set1_epi16(1);
+	__m256i sum = _mm256_add_epi16(_mm256_maddubs_epi16(load(a), own), _mm256_maddubs_epi16(load(a - 1), before));
+	sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(load(b), own));
+	sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(load(b - 1), before));
+	return _mm256_srli_epi16(_mm256_add_epi16(sum, _mm256_set1_epi16(8)), 4);
+}
+
+AVX2 static void left_row(const uint8_t *a, const uint8_t *b, uint8_t *dst, int width)
+{
+	int x = 1;
+	dst[0] = (left_sum(a, 0) + left_sum(b, 0) + 8) >> 4;
+	for (; x + 32 <= width; x += 32) {
+		__m256i low = left8(a + 2 * x, b + 2 * x), high = left8(a + 2 * x + 32, b + 2 * x + 32);
+		_mm256_storeu_si256((__m256i *)(dst + x), bytes(low, high));
+	}
+	for (; x < width; x++)
+		dst[x] = (left_sum(a, x) + left_sum(b, x) + 8) >> 4;
+}
+
+void mr_halve_plane(const uint8_t *src, int src_stride, uint8_t *dst, int dst_stride, int width, int height, int left)
+{
+	for (int y = 0; y < height; y++) {
+		const uint8_t *a = src + (intptr_t)2 * y * src_stride, *b = a + src_stride;
+		if (left)
+			left_row(a, b, dst + (intptr_t)y * dst_stride, width);
+		else
+			centred_row(a, b, dst + (intptr_t)y * dst_stride, width);
+	}
+}
+#else
+#include <stdlib.h>
+void mr_halve_plane(const uint8_t *src, int src_stride, uint8_t *dst, int dst_stride, int width, int height, int left)
+{
+	(void)src, (void)src_stride, (void)dst, (void)dst_stride, (void)width, (void)height, (void)left;
+	abort(); // never chosen: mr_filter_supported says no
+}
+#endif

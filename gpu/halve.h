@@ -1,0 +1,12 @@
+// The pixel contract's area average for exactly half the size both ways, the
+// commonest one: every rounding is the contract's. Needs AVX2.
+#ifndef MILLRACE_HALVE_H
+#define MILLRACE_HALVE_H
+
+#include <stdint.h>
+
+// mr_halve_plane writes width x height samples out of twice as many each way;
+// left is 1 for chroma planes.
+void mr_halve_plane(const uint8_t *src, int src_stride, uint8_t *dst, int dst_stride, int width, int height, int left);
+
+#endif
