@@ -15,6 +15,7 @@ make check        generated files, linters, layer rules, the control room's own 
 make ui           the control room that the binary embeds
 make conformance  the conformance rules against a running appliance (URL=… of a multivariant playlist, ARGS=…)
 make generate     write the generated files again
+make bench        one benchmark beside its peers (NAME=mix-stage, NAME=mix4-720; ARGS=-quick)
 make fuzz         every fuzz target for FUZZTIME=30s each
 make clean        remove what was built here; FFmpeg stays in the cache
 endef
@@ -83,12 +84,9 @@ define newline
 endef
 program = $(wildcard benchmarks/$(1)/main.go)
 
-ifneq ($(call program,bench),)
-help := $(help)$(newline)make bench        one benchmark beside its peers (NAME=…, ARGS=…)
 .PHONY: bench
-bench: test-setup
-	@$(in_env) go run ./benchmarks/bench -name '$(NAME)' $(ARGS)
-endif
+bench: build test-setup
+	@$(in_env) go run ./benchmarks $(ARGS) $(NAME)
 
 ifneq ($(call program,soak),)
 help := $(help)$(newline)make soak         the demo and churn for hours, and what grows (ARGS=…)

@@ -11,8 +11,10 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"time"
 
 	"millrace/benchmarks/contest"
+	"millrace/benchmarks/demo"
 	"millrace/benchmarks/mixstage"
 )
 
@@ -22,6 +24,7 @@ type options struct {
 	rounds  int    // that count
 	media   string // folder
 	results string // folder
+	binary  string // of the appliance
 }
 
 // benchmark is one entry of the list.
@@ -36,6 +39,7 @@ type benchmark struct {
 func benchmarks() []benchmark {
 	return []benchmark{
 		{mixstage.Name, "4 x 1080p -> 2x2 -> ladder, without codecs, vs ffmpeg and GStreamer", runMixStage, mixstage.Work},
+		{demo.Name, "the whole appliance with the demo, at real time", runDemo, nil},
 	}
 }
 
@@ -55,6 +59,7 @@ func run(ctx context.Context, arguments []string) error {
 	flags.IntVar(&o.rounds, "rounds", 7, "rounds that count; each runs every side once")
 	flags.StringVar(&o.media, "media", "benchmarks/media", "folder for inputs")
 	flags.StringVar(&o.results, "results", "benchmarks/results", "folder for results")
+	flags.StringVar(&o.binary, "binary", "bin/millrace", "the appliance, as make build makes it")
 	flags.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: benchmarks [flags] NAME")
 		flags.PrintDefaults()
@@ -69,7 +74,7 @@ func run(ctx context.Context, arguments []string) error {
 		switch {
 		case flags.NArg() == 1 && flags.Arg(0) == b.name:
 			return b.measure(ctx, o)
-		case flags.NArg() == 3 && flags.Arg(0) == "work" && flags.Arg(1) == b.name:
+		case b.work != nil && flags.NArg() == 3 && flags.Arg(0) == "work" && flags.Arg(1) == b.name:
 			frames, err := strconv.Atoi(flags.Arg(2))
 			if err != nil {
 				return fmt.Errorf("work on %s: %w", b.name, err)
@@ -117,4 +122,15 @@ func runMixStage(ctx context.Context, o options) (contest.Report, error) {
 		config.Short, config.Long = 2, 10
 	}
 	return mixstage.Run(ctx, config)
+}
+
+func runDemo(ctx context.Context, o options) (contest.Report, error) {
+	config := demo.Config{
+		Contest: contest.Config{Rounds: 5, Log: o.contest().Log}, Binary: o.binary,
+		Settle: 8 * time.Second, Length: 20 * time.Second,
+	}
+	if o.quick {
+		config.Contest.Rounds, config.Length = 1, 3*time.Second
+	}
+	return demo.Run(ctx, config)
 }

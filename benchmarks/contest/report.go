@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -25,6 +27,7 @@ type Report struct {
 	Unit      string             `json:"unit"` // of the sides' costs
 	Sides     []Measured         `json:"sides"`
 	Quality   map[string]Quality `json:"quality,omitempty"` // by side
+	Figures   map[string]float64 `json:"figures,omitempty"` // whatever else was measured, by name
 }
 
 // Quality is a side's output against the reference, dB by rung.
@@ -114,6 +117,9 @@ func (r Report) Print(w io.Writer) error {
 			quality = fmt.Sprintf("%.1f / %.1f dB", worst.Luma, worst.Chroma)
 		}
 		fmt.Fprintf(table, "%s\t%.3f\t%.3f\t%.3f\t%.2fx\t%s\n", side.Name, side.Median, side.Low, side.High, side.Ratio, quality)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Figures)) {
+		fmt.Fprintf(table, "%s\t%.1f\n", name, r.Figures[name])
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print report: %w", err)

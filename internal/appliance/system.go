@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -113,8 +114,15 @@ func (n *Node) watchClock(ctx context.Context) error {
 // treeMemory is the resident memory of this process and its children in bytes.
 func treeMemory() int64 {
 	total := residentMemory("self")
-	pids, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", os.Getpid()))
-	if err == nil {
+	threads, err := filepath.Glob("/proc/self/task/*/children") // each thread has its own (proc(5))
+	if err != nil {
+		return total
+	}
+	for _, thread := range threads {
+		pids, err := os.ReadFile(thread)
+		if err != nil {
+			continue // it has ended
+		}
 		for _, pid := range strings.Fields(string(pids)) {
 			total += residentMemory(pid)
 		}

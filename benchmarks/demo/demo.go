@@ -1,0 +1,229 @@
+// Package demo measures the appliance as a newcomer meets it: all processes of
+// the demo channel, in real time.
+package demo
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"millrace/benchmarks/contest"
+)
+
+// Name of the benchmark.
+const Name = "mix4-720"
+
+// Config says how long the appliance is watched.
+type Config struct {
+	Contest contest.Config
+	Binary  string        // bin/millrace
+	Settle  time.Duration // before measuring begins: start-up does not count
+	Length  time.Duration // of one measurement
+}
+
+// Run starts the demo once a round and measures it.
+func Run(ctx context.Context, config Config) (contest.Report, error) {
+	figures := map[string]float64{}
+	side := contest.Side{
+		Name:   "millrace",
+		Detail: "demo channel: 4 built-in 720p30 sources -> grid 1280x720 -> 720/480/240 + AAC, all processes",
+		Run: func(ctx context.Context) (float64, error) {
+			sample, err := measure(ctx, config)
+			if err != nil {
+				return 0, err
+			}
+			figures["peakMemoryMB"] = max(figures["peakMemoryMB"], sample.memory/1e6)
+			figures["lateTicks"] += sample.late
+			figures["repeatedTicks"] += sample.repeated
+			return sample.share, nil
+		},
+	}
+	sides, err := contest.Run(ctx, config.Contest, []contest.Side{side})
+	if err != nil {
+		return contest.Report{}, err
+	}
+	return contest.Report{
+		Benchmark: Name, Time: time.Now().UTC(), Commit: contest.Commit(ctx), Machine: contest.Here(),
+		Versions: map[string]string{"go": runtime.Version()},
+		Work:     fmt.Sprintf("the demo at real time, %v a round; goal: at most 60 %% of 2 cores, 0 late ticks, below 600 MB", config.Length),
+		Unit:     "% of the machine", Sides: sides, Figures: figures,
+	}, nil
+}
+
+// sample is what one run of the appliance cost.
+type sample struct {
+	share          float64 // CPU time of all processes over that of all cores, percent
+	memory         float64 // bytes, resident, all processes
+	late, repeated float64 // ticks while it was measured
+}
+
+func measure(ctx context.Context, config Config) (sample, error) {
+	dir, err := os.MkdirTemp("", "millrace-demo-")
+	if err != nil {
+		return sample{}, fmt.Errorf("make data directory: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	node, err := start(config.Binary, dir)
+	if err != nil {
+		return sample{}, err
+	}
+	defer node.stop()
+	if err := wait(ctx, config.Settle); err != nil {
+		return sample{}, err
+	}
+	before, err := node.state(ctx)
+	if err != nil {
+		return sample{}, err
+	}
+	began, spent := time.Now(), treeCPU(node.command.Process.Pid)
+	if err := wait(ctx, config.Length); err != nil {
+		return sample{}, err
+	}
+	cores := time.Since(began) * time.Duration(runtime.NumCPU())
+	s := sample{share: 100 * float64(treeCPU(node.command.Process.Pid)-spent) / float64(cores)}
+	after, err := node.state(ctx)
+	if err != nil {
+		return sample{}, err
+	}
+	s.memory, s.late, s.repeated = after.memory, after.late-before.late, after.repeated-before.repeated
+	return s, nil
+}
+
+// node is a running appliance.
+type node struct {
+	command *exec.Cmd
+	control string
+	client  http.Client
+}
+
+func start(binary, dir string) (*node, error) {
+	n := &node{client: http.Client{Timeout: 5 * time.Second}}
+	var addresses []string
+	for range 3 {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find free port: %w", err)
+		}
+		defer listener.Close()
+		addresses = append(addresses, listener.Addr().String())
+		if err := listener.Close(); err != nil {
+			return nil, fmt.Errorf("free port: %w", err)
+		}
+	}
+	n.control = addresses[0]
+	text := fmt.Sprintf("node: {dataDir: %s}\ncontrol: {listen: %q}\nmedia: {listen: %q}\ningest: {rtmp: %q, srt: \"127.0.0.1:0\"}\nauth: {mode: off}\n",
+		dir, addresses[0], addresses[1], addresses[2])
+	file := filepath.Join(dir, "millrace.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+	n.command = exec.Command(binary, "serve", "--config", file)
+	n.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := n.command.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", binary, err)
+	}
+	return n, nil
+}
+
+func (n *node) stop() {
+	// It may have ended; Wait says so.
+	_ = n.command.Process.Signal(syscall.SIGTERM)
+	_ = n.command.Wait()
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// status is what the API says of the demo.
+type status struct{ memory, late, repeated float64 }
+
+func (n *node) state(ctx context.Context) (status, error) {
+	var channel struct {
+		State string
+		Ticks struct{ Late, Repeated float64 }
+	}
+	var system struct{ MemoryBytes float64 }
+	if err := errors.Join(n.get(ctx, "/v1/channels/demo/state", &channel), n.get(ctx, "/v1/system", &system)); err != nil {
+		return status{}, err
+	}
+	if channel.State != "running" {
+		return status{}, fmt.Errorf("the demo is %s", channel.State)
+	}
+	return status{system.MemoryBytes, channel.Ticks.Late, channel.Ticks.Repeated}, nil
+}
+
+func (n *node) get(ctx context.Context, path string, into any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.control+path, nil)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", path, err)
+	}
+	answer, err := n.client.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", path, err)
+	}
+	defer answer.Body.Close()
+	if err := json.NewDecoder(answer.Body).Decode(into); err != nil {
+		return fmt.Errorf("ask %s: %w", path, err)
+	}
+	return nil
+}
+
+// clockTick is the unit of CPU times in /proc (proc(5)): 1/100 s on Linux.
+const clockTick = 10 * time.Millisecond
+
+// treeCPU is the user and system time of a process and its children.
+func treeCPU(pid int) time.Duration {
+	total := processCPU(fmt.Sprint(pid))
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return total
+	}
+	for _, path := range tasks {
+		children, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread has ended
+		}
+		words := bufio.NewScanner(strings.NewReader(string(children)))
+		words.Split(bufio.ScanWords)
+		for words.Scan() {
+			total += processCPU(words.Text())
+		}
+	}
+	return total
+}
+
+// processCPU reads fields 14 and 15 of /proc/PID/stat, after the name in
+// brackets, which may hold spaces.
+func processCPU(pid string) time.Duration {
+	text, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	var user, system int64
+	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
+		return 0
+	}
+	return time.Duration(user+system) * clockTick
+}
