@@ -26,7 +26,7 @@ func (n *Node) serveLocal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return serveHTTP(ctx, listener, n.local)
+	return serveHTTP(ctx, listener, controlServer(n.local, n.log))
 }
 
 // viaDirectory names a file in dir by a short path: addresses of unix sockets

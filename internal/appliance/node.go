@@ -226,11 +226,11 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 func (n *Node) serveControl(ctx context.Context) error {
-	return serveHTTP(ctx, n.listeners.control, n.handler)
+	return serveHTTP(ctx, n.listeners.control, controlServer(n.handler, n.log))
 }
 
 func (n *Node) serveMedia(ctx context.Context) error {
-	return serveHTTP(ctx, n.listeners.media, n.media)
+	return serveHTTP(ctx, n.listeners.media, origin.NewServer(n.media, n.log))
 }
 
 // Close frees what Open took. Run must have returned.
