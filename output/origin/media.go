@@ -135,7 +135,7 @@ func (q *request) early(d *documents, name mediaName, g *record.Segment, err err
 	}
 	grid := p.rendition.Grid
 	soon := q.handler.config.Clock.Now().Add(2 * grid.PartDuration())
-	return name.segment == next && nextPart == 0 || name.segment > segment && grid.SegmentTime(name.segment) <= soon
+	return name.segment == next && nextPart == 0 || name.segment > segment && name.segment <= grid.SegmentAt(soon)
 }
 
 // there says that the name is listed, or never will be.
