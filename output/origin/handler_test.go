@@ -50,7 +50,7 @@ func TestDocumentsAndMedia(t *testing.T) {
 		{fmt.Sprintf("/live/main/v720/%d.16.m4s", k), 404, "", "", "", ""},
 		{fmt.Sprintf("/live/main/v720/%d.2.m4s", k+7), 404, "", "public, max-age=3", "", ""}, // not hinted
 		{fmt.Sprintf("/live/main/v720/%d.m4s", k+8), 404, "", "", "", ""},                    // too early
-		{"/live/main/v720/999999999999.m4s", 404, "", "", "", ""}, // beyond the timeline
+		{"/live/main/v720/999999999999.m4s", 404, "", "", "", ""},                            // beyond the timeline
 		{"/live/main/v720/99999999999999999999.m4s", 404, "", "", "", ""},
 		{"/elsewhere", 404, "", "", "", ""},
 		{"/time", 200, "text/plain; charset=utf-8", "no-store", "", "T"},
