@@ -49,7 +49,7 @@ func (s *Server) CreateSession(ctx context.Context, r CreateSessionRequestObject
 		return nil, err
 	}
 	cookie := &http.Cookie{
-		Name: sessionCookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: sessionCookie, Value: session, Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteStrictMode,
 		MaxAge: int(sessionLife.Seconds()),
 	}
 	return CreateSession200JSONResponse{Body: Session{Scopes: scopes}, Headers: CreateSession200ResponseHeaders{SetCookie: cookie.String()}}, nil
@@ -62,7 +62,7 @@ func (s *Server) DeleteSession(ctx context.Context, _ DeleteSessionRequestObject
 			return nil, err
 		}
 	}
-	expired := &http.Cookie{Name: sessionCookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1}
+	expired := &http.Cookie{Name: sessionCookie, Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteStrictMode, MaxAge: -1}
 	return DeleteSession204Response{DeleteSession204ResponseHeaders{SetCookie: expired.String()}}, nil
 }
 

@@ -700,6 +700,9 @@ type System struct {
 	Devices       []Device          `json:"devices"`
 	Listeners     map[string]string `json:"listeners,omitempty,omitzero"`
 
+	// MediaUrl Where players pull from: scheme, host and port of the media listener
+	MediaUrl string `json:"mediaUrl,omitempty,omitzero"`
+
 	// MemoryBytes All processes together
 	MemoryBytes int64        `json:"memoryBytes,omitempty,omitzero"`
 	Node        string       `json:"node"`

@@ -20,6 +20,7 @@ type Config struct {
 	Ready   func() error // nil when the store, listeners and workers are ready
 	Pages   http.Handler // everything outside the API: the control room
 	Open    bool         // auth: {mode: off}; the listener is bound to loopback
+	Secure  bool         // the listener speaks TLS: session cookies travel there only
 	Log     *slog.Logger
 }
 
@@ -29,6 +30,7 @@ type Server struct {
 	contract *contract
 	answers  answers
 	open     bool
+	secure   bool
 	log      *slog.Logger
 	echo     *echo.Echo
 }
@@ -41,11 +43,11 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make API: %w", err)
 	}
-	s := &Server{backend: cfg.Backend, contract: contract, open: cfg.Open, log: cfg.Log, echo: echo.New()}
+	s := &Server{backend: cfg.Backend, contract: contract, open: cfg.Open, secure: cfg.Secure, log: cfg.Log, echo: echo.New()}
 	s.answers.byKey = map[string]*answer{}
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.handleError
-	s.echo.Use(s.recoverPanic, s.secure, s.authenticate, s.rememberSession, s.checkRequest, s.idempotent)
+	s.echo.Use(s.recoverPanic, s.protect, s.authenticate, s.rememberSession, s.checkRequest, s.idempotent)
 	RegisterHandlers(s.echo, NewStrictHandler(s, nil))
 	s.publicRoutes(cfg)
 	return s, nil
@@ -85,8 +87,8 @@ func (s *Server) publicRoutes(cfg Config) {
 	})
 }
 
-// secure sets the headers that every answer of this listener carries.
-func (s *Server) secure(next echo.HandlerFunc) echo.HandlerFunc {
+// protect sets the headers that every answer of this listener carries.
+func (s *Server) protect(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		header := c.Response().Header()
 		header.Set("X-Content-Type-Options", "nosniff")

@@ -127,7 +127,7 @@ func runMixStage(ctx context.Context, o options) (contest.Report, error) {
 func runDemo(ctx context.Context, o options) (contest.Report, error) {
 	config := demo.Config{
 		Contest: contest.Config{Rounds: 5, Log: o.contest().Log}, Binary: o.binary,
-		Settle: 8 * time.Second, Length: 20 * time.Second,
+		Settle: 3 * time.Second, Length: 20 * time.Second,
 	}
 	if o.quick {
 		config.Contest.Rounds, config.Length = 1, 3*time.Second

@@ -79,6 +79,9 @@ func measure(ctx context.Context, config Config) (sample, error) {
 		return sample{}, err
 	}
 	defer node.stop()
+	if err := node.waitRunning(ctx); err != nil {
+		return sample{}, err
+	}
 	if err := wait(ctx, config.Settle); err != nil {
 		return sample{}, err
 	}
@@ -167,6 +170,23 @@ func (n *node) state(ctx context.Context) (status, error) {
 		return status{}, fmt.Errorf("the demo is %s", channel.State)
 	}
 	return status{system.MemoryBytes, channel.Ticks.Late, channel.Ticks.Repeated}, nil
+}
+
+// startLimit is how long the demo may take to be on air on a busy machine.
+const startLimit = time.Minute
+
+func (n *node) waitRunning(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for {
+		_, err := n.state(ctx)
+		if err == nil {
+			return nil
+		}
+		if wait(ctx, 100*time.Millisecond) != nil {
+			return fmt.Errorf("wait for the demo: %w", err)
+		}
+	}
 }
 
 func (n *node) get(ctx context.Context, path string, into any) error {

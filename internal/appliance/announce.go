@@ -13,16 +13,17 @@ func (n *Node) announce() {
 	if out == nil {
 		return
 	}
-	control, media := shown(n.listeners.control.Addr().String()), shown(n.listeners.media.Addr().String())
+	control := n.config.Control.Scheme() + "://" + shown(n.listeners.control.Addr().String())
+	media := n.mediaURL()
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nMillrace %s is running.\n\n", n.options.Version)
-	fmt.Fprintf(&b, "  Control   http://%s/%s\n", control, n.signIn())
-	fmt.Fprintf(&b, "  API       http://%s/docs\n", control)
+	fmt.Fprintf(&b, "  Control   %s/%s\n", control, n.signIn())
+	fmt.Fprintf(&b, "  API       %s/docs\n", control)
 	for _, channel := range n.ListChannels() {
 		id := channel.Value.Id
-		fmt.Fprintf(&b, "  Watch     http://%s/watch/%s\n", media, id)
-		fmt.Fprintf(&b, "            http://%s/live/%s/index.m3u8   (LL-HLS)\n", media, id)
-		fmt.Fprintf(&b, "            http://%s/live/%s/manifest.mpd (LL-DASH)\n", media, id)
+		fmt.Fprintf(&b, "  Watch     %s/watch/%s\n", media, id)
+		fmt.Fprintf(&b, "            %s/live/%s/index.m3u8   (LL-HLS)\n", media, id)
+		fmt.Fprintf(&b, "            %s/live/%s/manifest.mpd (LL-DASH)\n", media, id)
 	}
 	n.announcePush(&b)
 	if n.first != nil {

@@ -50,6 +50,17 @@ func bind(cfg config.Config) (*listeners, error) {
 	return &l, nil
 }
 
+// secure puts TLS in front of the HTTP listeners where it is asked for.
+func (l *listeners) secure(cfg config.Config, log *slog.Logger) error {
+	control, controlErr := wrapTLS(l.control, cfg.Control.TLS, cfg.Node.DataDir, log)
+	media, mediaErr := wrapTLS(l.media, cfg.Media.TLS, cfg.Node.DataDir, log)
+	if err := errors.Join(controlErr, mediaErr); err != nil {
+		return err
+	}
+	l.control, l.media = control, media
+	return nil
+}
+
 func bindFault(setting, address string, err error) error {
 	_, port, _ := net.SplitHostPort(address)
 	switch {

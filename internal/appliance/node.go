@@ -84,6 +84,9 @@ func (n *Node) open(ctx context.Context) error {
 	if n.listeners, err = bind(n.config); err != nil {
 		return err
 	}
+	if err := n.listeners.secure(n.config, n.log); err != nil {
+		return err
+	}
 	if err := n.openRegistry(ctx); err != nil {
 		return err
 	}
@@ -156,7 +159,7 @@ func (n *Node) childLine(process string) func(string) {
 func (n *Node) openHTTP() error {
 	cfg := api.Config{
 		Backend: n, Metrics: n.metrics(), Ready: n.Ready, Pages: web.Control(),
-		Open: n.config.Auth.Mode == "off", Log: n.log,
+		Open: n.config.Auth.Mode == "off", Secure: n.config.Control.TLS.Mode != "off", Log: n.log,
 	}
 	var err error
 	if n.handler, err = api.New(cfg); err != nil {

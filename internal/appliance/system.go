@@ -61,11 +61,17 @@ func (n *Node) system() api.System {
 			"control": n.listeners.control.Addr().String(), "media": n.listeners.media.Addr().String(), "srt": n.listeners.srt,
 		},
 	}
+	s.MediaUrl = n.mediaURL()
 	if n.listeners.rtmp != nil {
 		s.Listeners["rtmp"] = n.listeners.rtmp.Addr().String()
 	}
 	s.Capacity.Channels, s.Capacity.Running = n.channels.count()
 	return s
+}
+
+// mediaURL is the media listener's, without a path.
+func (n *Node) mediaURL() string {
+	return n.config.Media.Scheme() + "://" + shown(n.listeners.media.Addr().String())
 }
 
 func (n *Node) capabilities() api.Capabilities {

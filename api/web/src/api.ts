@@ -36,7 +36,7 @@ export interface System {
   node: string;
   version: string;
   time: string;
-  listeners: Record<string, string>;
+  mediaUrl: string;
 }
 
 export class Unauthorized extends Error {}

@@ -72,9 +72,11 @@ function show(signedIn: boolean): void {
   element("sign-in").hidden = signedIn;
 }
 
+// mediaOrigin is where players pull from, by the name that this page was
+// reached by.
 function mediaOrigin(system: System): string {
-  const port = system.listeners.media?.split(":").pop() ?? "8888";
-  return `${location.protocol}//${location.hostname}:${port}`;
+  const { protocol, port } = new URL(system.mediaUrl);
+  return `${protocol}//${location.hostname}:${port}`;
 }
 
 async function showChannels(system: System, channels: Channel[]): Promise<void> {

@@ -29,6 +29,21 @@ type Node struct {
 // Listener is an HTTP listener.
 type Listener struct {
 	Listen string // host:port
+	TLS    TLS
+}
+
+// TLS says where a listener's certificate comes from.
+type TLS struct {
+	Mode      string // off, selfsigned or files
+	Cert, Key string // of files: PEM
+}
+
+// Scheme is that of the listener's URLs.
+func (l Listener) Scheme() string {
+	if l.TLS.Mode == "off" {
+		return "http"
+	}
+	return "https"
 }
 
 // Ingest is where publishers connect; an empty address turns a protocol off.
@@ -63,8 +78,8 @@ type Log struct {
 func Default() Config {
 	return Config{
 		Node:    Node{Name: "a", DataDir: "./data"},
-		Control: Listener{Listen: ":8080"},
-		Media:   Listener{Listen: ":8888"},
+		Control: Listener{Listen: ":8080", TLS: TLS{Mode: "off"}},
+		Media:   Listener{Listen: ":8888", TLS: TLS{Mode: "off"}},
 		Ingest:  Ingest{RTMP: ":1935", SRT: ":8890"},
 		GPU:     GPU{Policy: "prefer"},
 		Storage: Storage{ReserveBytes: 2 << 30},

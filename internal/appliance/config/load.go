@@ -157,6 +157,11 @@ func (l *loader) finish() {
 	if l.config.Storage.Volume == "" {
 		l.config.Storage.Volume = filepath.Join(l.config.Node.DataDir, "dvr")
 	}
+	for path, listener := range map[string]Listener{"control.tls": l.config.Control, "media.tls": l.config.Media} {
+		if listener.TLS.Mode == "files" && (listener.TLS.Cert == "" || listener.TLS.Key == "") {
+			l.fault(path+".mode", path, "files needs cert and key, the paths of PEM files")
+		}
+	}
 	if l.config.Auth.Mode != "off" {
 		return
 	}

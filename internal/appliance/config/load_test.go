@@ -73,6 +73,15 @@ func TestBrokenYAMLNamesItsLine(t *testing.T) {
 	require.ErrorContains(t, err, "f.yaml")
 }
 
+func TestTLSFilesNeedTheirPaths(t *testing.T) {
+	_, err := Load("f.yaml", []byte("media: {tls: {mode: files, cert: a.pem}}"), nil, nil)
+	require.ErrorContains(t, err, "files needs cert and key")
+	loaded, err := Load("f.yaml", []byte("media: {tls: {mode: selfsigned}}"), nil, nil)
+	require.NoError(t, err)
+	require.Equal(t, "https", loaded.Media.Scheme())
+	require.Equal(t, "http", loaded.Control.Scheme())
+}
+
 func TestAuthOffBindsToLoopback(t *testing.T) {
 	loaded, err := Load("f.yaml", []byte("auth: {mode: off}"), nil, nil)
 	require.NoError(t, err)

@@ -23,9 +23,13 @@ func settings() []setting {
 		{"node.name", text(func(c *Config) *string { return &c.Node.Name }, name)},
 		{"node.dataDir", text(func(c *Config) *string { return &c.Node.DataDir }, notEmpty)},
 		{"control.listen", text(func(c *Config) *string { return &c.Control.Listen }, address)},
-		{"control.tls.mode", later("off")},
+		{"control.tls.mode", text(func(c *Config) *string { return &c.Control.TLS.Mode }, tlsMode)},
+		{"control.tls.cert", text(func(c *Config) *string { return &c.Control.TLS.Cert }, notEmpty)},
+		{"control.tls.key", text(func(c *Config) *string { return &c.Control.TLS.Key }, notEmpty)},
 		{"media.listen", text(func(c *Config) *string { return &c.Media.Listen }, address)},
-		{"media.tls.mode", later("off")},
+		{"media.tls.mode", text(func(c *Config) *string { return &c.Media.TLS.Mode }, tlsMode)},
+		{"media.tls.cert", text(func(c *Config) *string { return &c.Media.TLS.Cert }, notEmpty)},
+		{"media.tls.key", text(func(c *Config) *string { return &c.Media.TLS.Key }, notEmpty)},
 		{"ingest.rtmp", text(func(c *Config) *string { return &c.Ingest.RTMP }, optional(address))},
 		{"ingest.rtmps", later("")},
 		{"ingest.srt", text(func(c *Config) *string { return &c.Ingest.SRT }, optional(address))},
@@ -145,6 +149,13 @@ func address(s string) error {
 		return fmt.Errorf("want a port of 0 to 65535, not %q", port)
 	}
 	return nil
+}
+
+func tlsMode(s string) error {
+	if s == "acme" {
+		return fmt.Errorf("this version does not do acme yet; use selfsigned, or files with certificates from elsewhere")
+	}
+	return oneOf("off", "selfsigned", "files")(s)
 }
 
 func optional(check func(string) error) func(string) error {
