@@ -42,7 +42,7 @@ func film(t *testing.T, size gpu.Size, rate media.Rate, length time.Duration, go
 		require.NoError(t, err)
 		c.video = append(c.video, &media.Packet{Track: &track, PTS: rate.At(i), DTS: rate.At(i), Key: unit.Key, Data: unit.Data})
 	}
-	speaker, err := audio.NewEncoder("a", 128_000, 1, 0)
+	speaker, err := audio.NewEncoder("a", audio.AAC(128_000), 1, 0)
 	require.NoError(t, err)
 	defer speaker.Close()
 	for at := int64(0); at < int64(length)*audio.Hz/int64(time.Second); at += 1600 {
@@ -52,7 +52,7 @@ func film(t *testing.T, size gpu.Size, rate media.Rate, length time.Duration, go
 			block[0][i], block[1][i] = v, v
 		}
 		require.NoError(t, speaker.Write(block, func(i int64, data []byte) {
-			pts := media.TimeOfTicks(i*audio.AccessUnit, audio.Hz)
+			pts := media.TimeOfTicks(i*audio.AACUnit, audio.Hz)
 			c.sound = append(c.sound, &media.Packet{Track: speaker.Track(), PTS: pts, DTS: pts, Key: true, Data: data})
 		}))
 	}

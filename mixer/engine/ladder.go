@@ -127,14 +127,14 @@ func fillerOf(device gpu.Device, config gpu.EncoderConfig, channel string, gop i
 // first frame, because its first access unit follows from that.
 func openSound(show worker.Show, filler bool) (worker.Rendition, error) {
 	rendition := worker.Rendition{ID: show.AudioID, Bitrate: show.AudioBitrate}
-	encoder, err := audio.NewEncoder(show.AudioID, show.AudioBitrate, 1, 0)
+	encoder, err := audio.NewEncoder(show.AudioID, audio.AAC(show.AudioBitrate), 1, 0)
 	if err != nil {
 		return rendition, fmt.Errorf("open rendition %q: %w", show.AudioID, err)
 	}
 	defer encoder.Close()
 	rendition.Track = encoder.Track()
 	if filler {
-		silence, err := audio.Silence(show.AudioBitrate)
+		silence, err := audio.Silence(audio.AAC(show.AudioBitrate))
 		if err != nil {
 			return rendition, fmt.Errorf("make silence: %w", err)
 		}

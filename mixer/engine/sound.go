@@ -23,7 +23,7 @@ type soundDesk struct {
 // open begins the rendition with the first access unit that belongs to frame.
 func (d *soundDesk) open(show worker.Show, frame int64) (err error) {
 	first := worker.FirstAccessUnit(d.rate, frame)
-	d.encoder, err = audio.NewEncoder(show.AudioID, show.AudioBitrate, first, d.rate.Samples(frame, audio.Hz))
+	d.encoder, err = audio.NewEncoder(show.AudioID, audio.AAC(show.AudioBitrate), first, d.rate.Samples(frame, audio.Hz))
 	return err
 }
 
@@ -46,7 +46,7 @@ func (d *soundDesk) tick(n int64, desk *desk) error {
 func (d *soundDesk) out(i int64, data []byte) {
 	pts := worker.AccessUnitTime(i)
 	d.emit(d.index, &media.Packet{
-		Track: d.track, PTS: pts, DTS: pts, Duration: audio.AccessUnit * time.Second / audio.Hz, Key: true, Data: data,
+		Track: d.track, PTS: pts, DTS: pts, Duration: audio.AACUnit * time.Second / audio.Hz, Key: true, Data: data,
 	})
 }
 

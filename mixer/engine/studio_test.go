@@ -183,7 +183,7 @@ func clone(f *gpu.Frame) pattern.Picture {
 func (s *studio) listen(t *testing.T, rendition int) (*audio.Ring, int64) {
 	packets := s.packets[rendition]
 	require.NotEmpty(t, packets)
-	ring := audio.NewRing(len(packets)*audio.AccessUnit + audio.Hz)
+	ring := audio.NewRing(len(packets)*audio.AACUnit + audio.Hz)
 	feed := audio.NewFeed(ring)
 	defer feed.Close()
 	first := worker.FirstAccessUnit(s.rate, s.first)
@@ -191,5 +191,5 @@ func (s *studio) listen(t *testing.T, rendition int) (*audio.Ring, int64) {
 		require.Equal(t, worker.AccessUnitTime(first+int64(i)), p.PTS)
 		require.NoError(t, feed.Write(p))
 	}
-	return ring, first * audio.AccessUnit
+	return ring, first * audio.AACUnit
 }

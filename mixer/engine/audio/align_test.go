@@ -33,13 +33,13 @@ func TestDriftStaysWithinTheTolerance(t *testing.T) {
 			if test.jitter > 0 {
 				should += rnd.Int64N(test.jitter) - test.jitter/2
 			}
-			stretch, jump := a.steer(should, int64(end), AccessUnit)
+			stretch, jump := a.steer(should, int64(end), AACUnit)
 			require.Equal(t, i == 0, jump, "%s: frame %d", test.name, i)
 			if jump {
 				end = float64(should)
 			}
-			end += AccessUnit * (1 + float64(stretch)/Hz)
-			place += AccessUnit / (1 + test.ppm/1e6)
+			end += AACUnit * (1 + float64(stretch)/Hz)
+			place += AACUnit / (1 + test.ppm/1e6)
 			if i > 48*20 {
 				require.LessOrEqual(t, max(place-end, end-place), test.most, "%s: frame %d", test.name, i)
 			}
@@ -49,12 +49,12 @@ func TestDriftStaysWithinTheTolerance(t *testing.T) {
 
 func TestLargeErrorsJump(t *testing.T) {
 	var a aligner
-	_, jump := a.steer(0, 0, AccessUnit)
+	_, jump := a.steer(0, 0, AACUnit)
 	require.True(t, jump, "the first run has no place yet")
-	_, jump = a.steer(Tolerance, 0, AccessUnit)
+	_, jump = a.steer(Tolerance, 0, AACUnit)
 	require.False(t, jump)
-	_, jump = a.steer(2*Tolerance, 0, AccessUnit)
+	_, jump = a.steer(2*Tolerance, 0, AACUnit)
 	require.True(t, jump)
-	_, jump = a.steer(0, Tolerance+1, AccessUnit)
+	_, jump = a.steer(0, Tolerance+1, AACUnit)
 	require.True(t, jump)
 }

@@ -2,29 +2,33 @@ package audio
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"os/exec"
 	"testing"
 	"time"
 
+	"github.com/asticode/go-astiav"
 	"github.com/stretchr/testify/require"
 
 	"millrace/internal/media"
 )
 
-// access units of a channel that began long ago.
-const firstUnit = int64(48000) * 1_790_000_000 / AccessUnit
+// begun is where the channels of these tests begin: an access unit of every
+// format.
+const begun = int64(Hz) * 1_790_000_000 / (15 * AACUnit) * (15 * AACUnit)
 
-// encoded runs samples through an Encoder, beginning with firstUnit's slot.
-func encoded(t *testing.T, samples Block) (*media.Track, []*media.Packet) {
-	e, err := NewEncoder("audio", 128000, firstUnit, firstUnit*AccessUnit)
+// encoded is samples from begun on as packets.
+func encoded(t *testing.T, format Format, samples Block) (*media.Track, []*media.Packet) {
+	first := begun / format.Unit
+	e, err := NewEncoder("audio", format, first, begun)
 	require.NoError(t, err)
 	defer e.Close()
 	var packets []*media.Packet
 	for i := 0; i < samples.Len(); i += 1600 {
 		require.NoError(t, e.Write(samples.Slice(i, min(i+1600, samples.Len())), func(i int64, data []byte) {
-			require.Equal(t, firstUnit+int64(len(packets)), i)
-			pts := media.TimeOfTicks(i*AccessUnit, Hz)
+			require.Equal(t, first+int64(len(packets)), i)
+			pts := media.TimeOfTicks(i*format.Unit, Hz)
 			packets = append(packets, &media.Packet{Track: e.Track(), PTS: pts, DTS: pts, Key: true, Data: data})
 		}))
 	}
@@ -50,25 +54,91 @@ func loudest(samples []float32) (at int) {
 	return at
 }
 
+func formats() []Format { return []Format{AAC(128_000), Opus(96_000)} }
+
+// exact are the formats that keep a click on its sample: Opus where it codes
+// music, as it does with everything when it expects no loss.
+func exact() []Format {
+	music := Opus(96_000)
+	music.options["packet_loss"] = "0"
+	return []Format{AAC(128_000), music}
+}
+
 func TestAccessUnitDecodesToItsSlot(t *testing.T) {
-	for _, at := range []int{3000, 4096, 5119, 7777} {
-		_, packets := encoded(t, click(16*AccessUnit, at))
-		require.GreaterOrEqual(t, len(packets), 13)
-		ring := NewRing(Hz)
-		feed := NewFeed(ring)
-		for _, p := range packets {
-			require.NoError(t, feed.Write(p))
-		}
-		feed.Close()
-		got := NewBlock(12 * AccessUnit)
-		require.True(t, ring.Read(firstUnit*AccessUnit, got))
-		for i, v := range got[0] {
-			if !present(v) {
-				got[0][i] = 0
+	for _, format := range exact() {
+		for _, at := range []int{3000, 4096, 5119, 7777} {
+			_, packets := encoded(t, format, click(16*AACUnit, at))
+			require.GreaterOrEqual(t, len(packets), 13)
+			ring := NewRing(Hz)
+			feed := NewFeed(ring)
+			for _, p := range packets {
+				require.NoError(t, feed.Write(p))
 			}
+			feed.Close()
+			got := NewBlock(12 * AACUnit)
+			require.True(t, ring.Read(begun, got))
+			tidy(got)
+			require.InDelta(t, at, loudest(got[0]), 1, format.Codec)
 		}
-		require.InDelta(t, at, loudest(got[0]), 1)
 	}
+}
+
+// TestFirstAccessUnit: wherever in a slot the sound begins, the first access
+// unit that comes out is the next whole one, and holds the samples of its slot.
+func TestFirstAccessUnit(t *testing.T) {
+	for _, format := range exact() {
+		for _, early := range []int64{0, 1, 311, 312, 313, format.Unit - 1, format.Unit} {
+			const at = 5119
+			first := begun / format.Unit
+			e, err := NewEncoder("a", format, first, begun-early)
+			require.NoError(t, err)
+			ring := NewRing(Hz)
+			feed := NewFeed(ring)
+			next := first
+			require.NoError(t, e.Write(click(16*AACUnit, at+int(early)), func(i int64, data []byte) {
+				require.Equal(t, next, i)
+				next++
+				require.NoError(t, feed.Write(&media.Packet{Track: e.Track(), PTS: media.TimeOfTicks(i*format.Unit, Hz), Data: data}))
+			}))
+			e.Close()
+			feed.Close()
+			got := NewBlock(12 * AACUnit)
+			require.True(t, ring.Read(begun, got))
+			tidy(got)
+			require.InDelta(t, at, loudest(got[0]), 1, "%s begins %d samples early", format.Codec, early)
+		}
+		for _, wrong := range []int64{-1, format.Unit + 1} {
+			_, err := NewEncoder("a", format, begun/format.Unit, begun-wrong)
+			require.Error(t, err)
+		}
+	}
+}
+
+// TestOpusDecodesToItsSlotInAnotherDecoder: FFmpeg's own, which shares nothing
+// with libopus.
+func TestOpusDecodesToItsSlotInAnotherDecoder(t *testing.T) {
+	const at = 5119
+	track, packets := encoded(t, exact()[1], click(16*AACUnit, at))
+	require.Equal(t, []byte{0, 2, 0, 0, 0, 0, 0xbb, 0x80, 0, 0, 0}, track.Config)
+	codec := astiav.FindDecoderByName("opus")
+	require.NotNil(t, codec)
+	d := &decoder{context: astiav.AllocCodecContext(codec), packet: astiav.AllocPacket(), frame: astiav.AllocFrame()}
+	defer d.close()
+	d.context.SetSampleRate(Hz)
+	d.context.SetChannelLayout(astiav.ChannelLayoutStereo)
+	require.NoError(t, d.context.Open(codec, nil))
+	var samples []float32
+	for _, p := range packets {
+		require.NoError(t, d.decode(p, func(frame *astiav.Frame) error {
+			require.Equal(t, astiav.SampleFormatFltp, frame.SampleFormat())
+			data, err := frame.Data().Bytes(1)
+			for i := range frame.NbSamples() {
+				samples = append(samples, math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:])))
+			}
+			return err
+		}))
+	}
+	require.InDelta(t, at, loudest(samples), 1)
 }
 
 // adts puts an access unit into the frame that a plain decoder reads.
@@ -83,7 +153,7 @@ func TestAccessUnitDecodesToItsSlotInAnotherDecoder(t *testing.T) {
 		t.Skip("ffmpeg is not installed")
 	}
 	const at = 5119
-	_, packets := encoded(t, click(16*AccessUnit, at))
+	_, packets := encoded(t, AAC(128_000), click(16*AACUnit, at))
 	var stream bytes.Buffer
 	for _, p := range packets {
 		stream.Write(adts(p.Data))
@@ -100,20 +170,31 @@ func TestAccessUnitDecodesToItsSlotInAnotherDecoder(t *testing.T) {
 }
 
 func TestSilenceIsSilentAndRepeats(t *testing.T) {
-	unit, err := Silence(128000)
-	require.NoError(t, err)
-	require.Less(t, len(unit), 100)
-	track, _ := encoded(t, NewBlock(4*AccessUnit))
-	require.Equal(t, []byte{0x11, 0x90}, track.Config)
-	ring := NewRing(Hz)
-	feed := NewFeed(ring)
-	defer feed.Close()
-	for i := range int64(20) {
-		require.NoError(t, feed.Write(&media.Packet{Track: track, PTS: media.TimeOfTicks(i*AccessUnit, Hz), Data: unit}))
+	for _, format := range formats() {
+		unit, err := Silence(format)
+		require.NoError(t, err)
+		require.Less(t, len(unit), 100)
+		track, loud := encoded(t, format, click(10*AACUnit, 5000))
+		if format.Codec == media.AAC {
+			require.Equal(t, []byte{0x11, 0x90}, track.Config)
+		}
+		ring := NewRing(2 * Hz)
+		feed := NewFeed(ring)
+		for i := range int64(40) {
+			p := &media.Packet{Track: track, PTS: media.TimeOfTicks(i*format.Unit, Hz), Data: unit}
+			if i >= 15 && i < 20 { // the sound that it stands in for
+				p.Data = loud[i-15].Data
+			}
+			require.NoError(t, feed.Write(p), format.Codec)
+		}
+		feed.Close()
+		got := NewBlock(12 * int(format.Unit))
+		ring.Read(format.Unit, got)
+		require.Less(t, got.Peak(), float32(1e-4), format.Codec)
+		ring.Read(25*format.Unit, got)
+		tidy(got)
+		require.Less(t, got.Peak(), float32(1e-4), format.Codec)
 	}
-	got := NewBlock(16 * AccessUnit)
-	ring.Read(AccessUnit, got)
-	require.Less(t, got.Peak(), float32(1e-4))
 }
 
 // power is the share of a frequency in a signal (Goertzel), as an amplitude.
@@ -129,13 +210,13 @@ func power(samples []float32, hz float64) float64 {
 func TestSampleRateChangesWithoutPitchError(t *testing.T) {
 	ring := NewRing(10 * Hz)
 	feed := NewFeed(ring)
-	pts := media.TimeOfTicks(firstUnit*AccessUnit, Hz)
+	pts := media.TimeOfTicks(begun, Hz)
 	begin := pts
 	for _, part := range []struct{ rate, channels int }{{44100, 2}, {48000, 2}, {22050, 1}, {48000, 2}} {
 		for _, p := range sourcePackets(t, media.AAC, part.rate, part.channels) {
 			p.PTS = pts
 			require.NoError(t, feed.Write(p))
-			pts = pts.Add(time.Duration(AccessUnit) * time.Second / time.Duration(part.rate))
+			pts = pts.Add(time.Duration(AACUnit) * time.Second / time.Duration(part.rate))
 		}
 	}
 	feed.Close()
@@ -217,7 +298,7 @@ func TestHolesAndOverlapsInASource(t *testing.T) {
 	}{
 		{"whole", func(int) time.Duration { return 0 }, 0.05},
 		{"rounded to milliseconds", func(i int) time.Duration {
-			return -(time.Duration(i) * AccessUnit * time.Second / Hz % time.Millisecond)
+			return -(time.Duration(i) * AACUnit * time.Second / Hz % time.Millisecond)
 		}, 0.05},
 		{"half a second missing", func(i int) time.Duration {
 			if i > 12 {
@@ -237,7 +318,7 @@ func TestHolesAndOverlapsInASource(t *testing.T) {
 		feed := NewFeed(ring)
 		for i, p := range packets {
 			moved := *p
-			moved.PTS = media.TimeOfTicks(int64(i)*AccessUnit, Hz).Add(time.Hour + test.shift(i))
+			moved.PTS = media.TimeOfTicks(int64(i)*AACUnit, Hz).Add(time.Hour + test.shift(i))
 			require.NoError(t, feed.Write(&moved))
 		}
 		feed.Close()
@@ -256,7 +337,7 @@ func TestASourceWhoseClockIsOff(t *testing.T) {
 		sine[0][i] = 0.25 * float32(math.Sin(2*math.Pi*1000*float64(i)/Hz))
 	}
 	copy(sine[1], sine[0])
-	_, packets := encoded(t, sine)
+	_, packets := encoded(t, AAC(128_000), sine)
 	begin := packets[0].PTS
 	for _, fast := range []float64{1, 1.0002, 0.9998, 1.01, 0.99} {
 		ring := NewRing(length + 2*Hz)
@@ -265,7 +346,7 @@ func TestASourceWhoseClockIsOff(t *testing.T) {
 			moved := *p
 			moved.PTS = begin.Add(time.Duration(float64(p.PTS.Sub(begin))/fast) / time.Millisecond * time.Millisecond)
 			require.NoError(t, feed.Write(&moved))
-			end := moved.PTS.Ticks(Hz) + AccessUnit
+			end := moved.PTS.Ticks(Hz) + AACUnit
 			require.InDelta(t, end, ring.End(), float64(Tolerance), "%v: access unit %d", fast, i)
 		}
 		feed.Close()
@@ -277,12 +358,16 @@ func TestASourceWhoseClockIsOff(t *testing.T) {
 }
 
 func BenchmarkEncoder(b *testing.B) {
-	e, err := NewEncoder("audio", 128000, 1, 0)
-	require.NoError(b, err)
-	defer e.Close()
-	tone, block := NewTone(440, 100_000_000), NewBlock(1600)
-	for at := int64(0); b.Loop(); at += 1600 { // one tick at 30 frames a second
-		tone.Read(at, block)
-		_ = e.Write(block, func(int64, []byte) {})
+	for _, format := range formats() {
+		b.Run(string(format.Codec), func(b *testing.B) {
+			e, err := NewEncoder("audio", format, 1, 0)
+			require.NoError(b, err)
+			defer e.Close()
+			tone, block := NewTone(440, 100_000_000), NewBlock(1600)
+			for at := int64(0); b.Loop(); at += 1600 { // one tick at 30 frames a second
+				tone.Read(at, block)
+				_ = e.Write(block, func(int64, []byte) {})
+			}
+		})
 	}
 }

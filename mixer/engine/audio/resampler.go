@@ -89,3 +89,13 @@ func store(f *astiav.Frame, samples Block) {
 		copy(unsafe.Slice((*float32)(unsafe.Pointer(frame.data[c])), int(frame.nb_samples)), samples[c])
 	}
 }
+
+// storePacked is store for a frame that takes left and right in turns.
+func storePacked(f *astiav.Frame, samples Block) {
+	frame := (*C.AVFrame)(f.UnsafePointer())
+	packed := unsafe.Slice((*float32)(unsafe.Pointer(frame.data[0])), 2*int(frame.nb_samples))
+	left, right := samples[0], samples[1][:len(samples[0])]
+	for i, v := range left {
+		packed[2*i], packed[2*i+1] = v, right[i]
+	}
+}
