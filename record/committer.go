@@ -299,11 +299,7 @@ func (c *committer) settle(o *outcome) {
 		c.queued -= b.bytes
 	}
 	c.batches = c.batches[len(o.batches):]
-	if o.floor > 0 {
-		for _, s := range c.store.series {
-			s.expire(o.floor)
-		}
-	}
+	c.expire(o.floor)
 	c.state.DiskBytes, c.state.LastCommit = o.bytes, o.took
 	if o.tried {
 		c.state.Commits++
@@ -353,12 +349,13 @@ func (c *committer) changed(was State) {
 // publish makes one new Edge of everything that has changed.
 func (c *committer) publish() {
 	c.version++
+	r := c.store.retention.Load()
 	edge := &Edge{Layout: c.layout, Version: c.version, Born: c.born, changed: make(chan struct{})}
 	edge.Changed = edge.changed
 	superseded := make([]chan struct{}, 0, len(c.store.series)+1)
 	for _, s := range c.store.ordered(c.layout) {
-		s.evict(keepSegments, keepLost)
-		s.expire(c.horizon())
+		s.evict(keepSegments, keepLost, r.pins)
+		s.expire(c.horizon(r.Window), r.pins)
 		if old := s.publish(); old != nil {
 			superseded = append(superseded, old)
 		}
@@ -377,10 +374,29 @@ func (c *committer) publish() {
 
 // horizon is the segment below which nothing is listed, whatever became of the
 // blocks: a disk that is away does not make the listing grow.
-func (c *committer) horizon() int64 {
-	if c.store.config.Window <= 0 || c.layout == nil {
+func (c *committer) horizon(window time.Duration) int64 {
+	if window <= 0 || c.layout == nil {
 		return 0
 	}
-	window := int64(c.store.config.Window / c.layout.Grid.SegmentDuration())
-	return c.newest - window - 2*blockSegments
+	return c.newest - int64(window/c.layout.Grid.SegmentDuration()) - 2*blockSegments
+}
+
+// expire lists no longer what lies below floor, or is no longer pinned.
+func (c *committer) expire(floor int64) {
+	pins := c.store.retention.Load().pins
+	for _, s := range c.store.series {
+		s.expire(floor, pins)
+		s.unpin(pins)
+	}
+}
+
+// rest is the end of a run: what is in progress is over, and what can be read
+// from disk leaves memory.
+func (c *committer) rest() {
+	for _, s := range c.store.series {
+		s.close()
+		s.admitted.held = nil
+		s.evict(0, keepLost, c.store.retention.Load().pins)
+	}
+	c.publish()
 }

@@ -27,6 +27,7 @@ type Listing struct {
 	Changed <-chan struct{}
 
 	segments []*Segment // without holes; shared with older and newer listings
+	kept     []row      // older ones that are pinned, oldest first
 	open     *Segment   // follows segments; nil, or incomplete with at least one part
 	changed  chan struct{}
 }
@@ -46,7 +47,8 @@ func (e *Edge) Listings() []*Listing { return e.listings }
 // Empty says that nothing is listed yet.
 func (l *Listing) Empty() bool { return l.open == nil && len(l.segments) == 0 }
 
-// First is the oldest segment that is held.
+// First is the oldest segment that is held, but for pinned ones that what lay
+// after them has expired.
 func (l *Listing) First() int64 {
 	if len(l.segments) > 0 {
 		return l.segments[0].Number
@@ -72,10 +74,14 @@ func (l *Listing) Newest() (segment int64, part int) {
 	if l.open != nil {
 		return l.open.Number, len(l.open.Parts) - 1
 	}
-	if len(l.segments) == 0 {
+	newest := l.segments
+	if n := len(l.kept); n > 0 && len(newest) == 0 {
+		newest = l.kept[n-1]
+	}
+	if len(newest) == 0 {
 		return -1, -1
 	}
-	last := l.segments[len(l.segments)-1]
+	last := newest[len(newest)-1]
 	return last.Number, len(last.Parts) - 1
 }
 
@@ -87,22 +93,39 @@ func (l *Listing) Segment(k int64) *Segment {
 	if l.open != nil && k == l.open.Number {
 		return l.open
 	}
-	first := l.First()
-	if k < first || k-first >= int64(len(l.segments)) {
+	if row := cut(l.rowOf(k+1), k, k+1); len(row) > 0 {
+		return row[0]
+	}
+	return nil
+}
+
+// rowOf is the newest row that begins before segment k.
+func (l *Listing) rowOf(k int64) row {
+	if len(l.segments) > 0 && l.segments[0].Number < k {
+		return l.segments
+	}
+	for _, r := range slices.Backward(l.kept) {
+		if r[0].Number < k {
+			return r
+		}
+	}
+	return nil
+}
+
+// cut is what a row holds of [from, to).
+func cut(r row, from, to int64) row {
+	if len(r) == 0 {
 		return nil
 	}
-	return l.segments[k-first]
+	first, n := r[0].Number, int64(len(r))
+	return r[min(max(from-first, 0), n):min(max(to-first, 0), n)]
 }
 
 // Range is the row of listed segments with numbers in [from, to), oldest
-// first, read-only; the one in progress is among them if its number is.
+// first, read-only; the one in progress is among them if its number is. Where
+// something between them has expired, it is what comes after that.
 func (l *Listing) Range(from, to int64) []*Segment {
-	if l.Empty() {
-		return nil
-	}
-	first := l.First()
-	n := int64(len(l.segments))
-	row := l.segments[min(max(from-first, 0), n):min(max(to-first, 0), n)]
+	row := cut(l.rowOf(to), from, to)
 	if l.open != nil && from <= l.open.Number && l.open.Number < to {
 		row = append(slices.Clip(row), l.open)
 	}
@@ -113,14 +136,13 @@ func (l *Listing) Range(from, to int64) []*Segment {
 // ErrExpired or ErrLost.
 func (e *Edge) Find(rendition string, k int64) (*Segment, error) {
 	l := e.Listing(rendition)
-	if l == nil || l.Empty() || k < e.Born {
+	if l == nil || l.Empty() && len(l.kept) == 0 || k < e.Born {
 		return nil, ErrNever
-	}
-	if k < l.First() {
-		return nil, ErrExpired
 	}
 	g := l.Segment(k)
 	switch {
+	case g == nil && k < l.First():
+		return nil, ErrExpired
 	case g == nil:
 		return nil, ErrNever
 	case g.Gap() || g.body != nil && g.body.bad.Load():
@@ -140,7 +162,19 @@ func (e *Edge) Init(rendition, name string) ([]byte, bool) {
 	if l == nil {
 		return nil, false
 	}
-	for _, g := range slices.Backward(l.segments) {
+	if init, ok := initOf(l.segments, name); ok {
+		return init, true
+	}
+	for _, r := range slices.Backward(l.kept) {
+		if init, ok := initOf(r, name); ok {
+			return init, true
+		}
+	}
+	return nil, false
+}
+
+func initOf(r row, name string) ([]byte, bool) {
+	for _, g := range slices.Backward(r) {
 		if g.Rendition != nil && g.Rendition.InitName == name {
 			return g.Rendition.Init, true
 		}

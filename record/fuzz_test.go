@@ -46,7 +46,7 @@ func sampleBlock(t testing.TB, sealed bool) []byte {
 	require.NoError(t, err)
 	v := newRAM()
 	s := openRAM(t, v, Config{})
-	w := newWriter(s, s.recover)
+	w := newWriter(s, s.resume)
 	held := &held{layout: &l, segment: 7}
 	items := []*item{{layout: &l, gap: held}}
 	for p := range 3 {

@@ -28,7 +28,7 @@ func (r *recovered) bytes() (sum int64) {
 // recoverBlocks reads the index of every block; a block that was not sealed is
 // scanned, cut after its last good record, and sealed. A block that cannot be
 // read is left alone and costs what it holds.
-func recoverBlocks(v volume, h *handles, log *slog.Logger) (*recovered, error) {
+func recoverBlocks(v volume, h *handles, keep pins, log *slog.Logger) (*recovered, error) {
 	names, err := v.Names()
 	if err != nil {
 		return nil, fmt.Errorf("list blocks: %w", err)
@@ -36,6 +36,7 @@ func recoverBlocks(v volume, h *handles, log *slog.Logger) (*recovered, error) {
 	slices.Sort(names)
 	r := &recovered{series: map[string]*series{}, born: -1}
 	layouts := map[string]*Layout{}
+	pinned := true // all blocks so far: what is missing after them has expired
 	for _, name := range names {
 		first, _, ok := parseBlockName(name)
 		if !ok {
@@ -56,7 +57,13 @@ func recoverBlocks(v volume, h *handles, log *slog.Logger) (*recovered, error) {
 			log.Warn("block stays as it is", "block", name, "err", err)
 		}
 		b := &block{name: name, first: first, size: l.size, handles: h}
+		if n := len(r.blocks); n > 0 {
+			pinned = pinned && keep.touch(r.blocks[n-1].first-1, first+1)
+		}
 		r.blocks = append(r.blocks, b)
+		if pinned {
+			r.detach(l.index, keep)
+		}
 		if l.header.Born >= 0 && (r.born < 0 || l.header.Born < r.born) {
 			r.born = l.header.Born
 		}
@@ -64,11 +71,26 @@ func recoverBlocks(v volume, h *handles, log *slog.Logger) (*recovered, error) {
 	}
 	for _, s := range r.series {
 		s.trim(r.blocks[0].first)
+		s.unpin(keep)
 		if len(s.segments) > 0 && (r.born < 0 || s.segments[0].Number < r.born) {
 			r.born = s.segments[0].Number
 		}
 	}
 	return r, nil
+}
+
+// detach sets apart what is listed where it does not reach the block that comes
+// next, unless a pin says that what lies between belongs together.
+func (r *recovered) detach(x *blockIndex, keep pins) {
+	if len(x.entries) == 0 {
+		return
+	}
+	first := x.entries[0].segment
+	for _, s := range r.series {
+		if n := len(s.segments); n > 0 && s.next() < first-1 && keep.until(s.next()) < first {
+			s.detach(n)
+		}
+	}
 }
 
 // recoverBlock loads a block and repairs it. With an error it gives what could

@@ -1,45 +1,94 @@
 package record
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // expire removes the blocks that lie wholly before the window, and the oldest
-// while there are more bytes than allowed. One block beyond the window stays:
-// what was listed can be fetched for a while (H35).
+// while there are more bytes than allowed, but never one that is pinned. One
+// block beyond the window stays: what was listed can be fetched for a while (H35).
 func (w *writer) expire() {
-	if w.config.Window > 0 && w.current != nil && w.current.layout != nil {
-		window := int64(w.config.Window/w.current.layout.Grid.SegmentDuration()) + 1
-		floor := w.newest - window - blockSegments
-		for len(w.blocks) > 1 && w.blocks[1].first <= floor && w.removeOldest() {
+	if w.current != nil && w.current.layout != nil {
+		w.expireBefore(w.newest, w.current.layout.Grid.SegmentDuration())
+		return
+	}
+	w.expireBytes()
+}
+
+// expireBefore is expire for a window that ends with segment newest.
+func (w *writer) expireBefore(newest int64, segment time.Duration) {
+	if kept := w.retention.Load().Window; kept > 0 && newest >= 0 {
+		floor := newest - int64(kept/segment) - 1 - blockSegments
+		for n := 0; n+1 < len(w.blocks) && w.blocks[n+1].first <= floor; {
+			if w.blocks[n].first == w.blocks[len(w.blocks)-1].first || w.pinned(n) || !w.remove(n) {
+				n++
+			}
 		}
 	}
+	w.expireBytes()
+}
+
+func (w *writer) expireBytes() {
 	for w.excess() && w.removeOldest() {
 	}
 }
 
 // excess says that the store holds more than it may.
 func (w *writer) excess() bool {
-	if w.config.MaxBytes > 0 && w.total > w.config.MaxBytes {
+	r := w.retention.Load()
+	if r.MaxBytes > 0 && w.total > r.MaxBytes && w.unpinnedBytes() > r.MaxBytes {
 		return true
 	}
-	if w.config.ReserveBytes <= 0 {
+	if r.ReserveBytes <= 0 {
 		return false
 	}
 	free, err := w.volume.Free()
-	return err == nil && free < w.config.ReserveBytes
+	return err == nil && free < r.ReserveBytes
 }
 
-// removeOldest removes the oldest block and those that begin with the same
-// segment, but never the newest block.
+func (w *writer) unpinnedBytes() (sum int64) {
+	for n, b := range w.blocks {
+		if !w.pinned(n) {
+			sum += b.size
+		}
+	}
+	return sum
+}
+
+// pinned says that a block may hold something of a pinned segment. The last
+// parts of the segment before its first may stand in it, and the first parts of
+// the segment that the next block begins with.
+func (w *writer) pinned(n int) bool {
+	return w.retention.Load().pins.touch(w.blocks[n].first-1, w.after(n)+1)
+}
+
+// after is the first segment of the next block that begins with another one.
+func (w *writer) after(n int) int64 {
+	first := w.blocks[n].first
+	for _, b := range w.blocks[n:] {
+		if b.first > first {
+			return b.first
+		}
+	}
+	return max(first, w.newest) + 1
+}
+
+// removeOldest removes the oldest block that is not pinned and those that begin
+// with the same segment, but never the newest block.
 func (w *writer) removeOldest() bool {
-	n := len(w.blocks)
-	if n == 0 || w.blocks[0].first == w.blocks[n-1].first {
-		return false
+	last := len(w.blocks) - 1
+	for n := 0; n <= last && w.blocks[n].first != w.blocks[last].first; n++ {
+		if w.pinned(n) {
+			continue
+		}
+		first, removed := w.blocks[n].first, false
+		for w.blocks[n].first == first && w.remove(n) {
+			removed = true
+		}
+		return removed
 	}
-	first, removed := w.blocks[0].first, false
-	for w.blocks[0].first == first && w.remove(0) {
-		removed = true
-	}
-	return removed
+	return false
 }
 
 // reset removes every block.
@@ -50,12 +99,12 @@ func (w *writer) reset() {
 	for n := len(w.blocks) - 1; n >= 0; n-- {
 		w.remove(n)
 	}
-	w.born, w.newest = -1, -1
+	w.born, w.newest, w.floor = -1, -1, 0
 }
 
 // remove unlinks a block; readers that are in it finish.
 func (w *writer) remove(n int) bool {
-	b := w.blocks[n]
+	b, floor := w.blocks[n], w.after(n)
 	if err := w.volume.Remove(b.name); err != nil {
 		w.log.Warn("remove block", "block", b.name, "err", err)
 		return false
@@ -63,5 +112,6 @@ func (w *writer) remove(n int) bool {
 	w.handles.forget(b.name)
 	w.blocks = slices.Delete(w.blocks, n, n+1)
 	w.total -= b.size
+	w.floor = max(w.floor, floor)
 	return true
 }

@@ -10,9 +10,10 @@ import (
 type series struct {
 	id       string
 	segments []*Segment // complete ones and gaps, without holes
+	kept     []row      // older ones that are pinned; what lay between has expired
 	open     *Segment   // newest version of the one in progress
 	tail     []*held    // those whose bytes are in memory, oldest first
-	floor    int64      // below it nothing is on disk
+	floor    int64      // below it nothing is on disk but what is pinned
 	admitted struct {   // what may come next: admission runs ahead of listing
 		held *held
 		next int64 // lowest segment that may begin
@@ -21,6 +22,25 @@ type series struct {
 
 	listing *Listing
 	dirty   bool // listing is not the newest
+}
+
+// row is a run of segments without holes.
+type row = []*Segment
+
+// all are the segments of a series, oldest first, but the one in progress.
+func (s *series) all(yield func(*Segment) bool) {
+	for _, r := range s.kept {
+		for _, g := range r {
+			if !yield(g) {
+				return
+			}
+		}
+	}
+	for _, g := range s.segments {
+		if !yield(g) {
+			return
+		}
+	}
 }
 
 // held is a segment whose bytes are in memory.
@@ -124,7 +144,7 @@ func (s *series) fill(k int64) {
 		return
 	}
 	if k-s.next() > maxGap {
-		s.segments = nil
+		s.detach(len(s.segments)) // what of it is not pinned goes with the next expiry
 		return
 	}
 	before := s.segments[len(s.segments)-1]
@@ -140,21 +160,34 @@ func (g *Segment) gap(k int64) *Segment {
 
 // lose turns a listed segment into a gap. Older snapshots keep what they have.
 func (s *series) lose(k int64) {
-	if len(s.segments) == 0 {
+	if r, ok := lost(s.segments, k); ok {
+		s.segments, s.dirty = r, true
 		return
 	}
-	at := k - s.segments[0].Number
-	if at < 0 || at >= int64(len(s.segments)) || s.segments[at].Gap() {
-		return
+	for i := range s.kept {
+		if r, ok := lost(s.kept[i], k); ok {
+			s.kept = slices.Clone(s.kept)
+			s.kept[i], s.dirty = r, true
+			return
+		}
 	}
-	s.segments = slices.Clone(s.segments)
-	s.segments[at] = s.segments[at].gap(k)
-	s.dirty = true
+}
+
+// lost is a copy of the row with a gap in the place of segment k, where the row
+// holds it.
+func lost(r row, k int64) (row, bool) {
+	if len(r) == 0 || k < r[0].Number || k > r[len(r)-1].Number || r[k-r[0].Number].Gap() {
+		return nil, false
+	}
+	r = slices.Clone(r)
+	at := k - r[0].Number
+	r[at] = r[at].gap(k)
+	return r, true
 }
 
 // condemn turns the segment with this body into a gap.
 func (s *series) condemn(b *body) bool {
-	for _, g := range s.segments {
+	for g := range s.all {
 		if g.body == b {
 			s.lose(g.Number)
 			return true
@@ -164,21 +197,52 @@ func (s *series) condemn(b *body) bool {
 }
 
 // expire lets go of segments below floor that are not in memory, and of gaps
-// with nothing before them.
-func (s *series) expire(floor int64) {
+// with nothing before them. Those that are pinned are set apart.
+func (s *series) expire(floor int64, keep pins) {
 	s.floor = max(s.floor, floor)
-	n := 0
-	for n < len(s.segments) && (s.segments[n].Number < s.floor || s.segments[n].Gap()) {
-		if len(s.tail) > 0 && s.segments[n].Number >= s.tail[0].segment {
-			break
+	for len(s.segments) > 0 {
+		head := s.segments[0]
+		if head.Number >= s.floor && !head.Gap() || s.inMemory(head.Number) {
+			return
 		}
-		n++
-	}
-	if n > 0 {
-		s.segments = s.segments[n:]
+		end := keep.until(head.Number)
+		if end > head.Number && !head.Gap() {
+			if end >= s.floor || end > s.segments[len(s.segments)-1].Number || s.inMemory(end-1) {
+				return // what is pinned goes on into what is held anyway
+			}
+			s.detach(int(end - head.Number))
+			continue
+		}
+		s.segments = s.segments[1:]
 		s.dirty = true
 	}
 }
+
+// detach sets the first n segments apart: what follows them expires.
+func (s *series) detach(n int) {
+	s.kept = append(slices.Clip(s.kept), s.segments[:n:n])
+	s.segments = s.segments[n:]
+	s.dirty = true
+}
+
+// unpin lets go of what was set apart and is no longer pinned.
+func (s *series) unpin(keep pins) {
+	var kept []row
+	before, after := 0, 0
+	for _, r := range s.kept {
+		before += len(r)
+		for _, run := range keep.pinned(r) {
+			kept = append(kept, run)
+			after += len(run)
+		}
+	}
+	if before != after {
+		s.kept, s.dirty = kept, true
+	}
+}
+
+// inMemory says that segment k is, or one before it.
+func (s *series) inMemory(k int64) bool { return len(s.tail) > 0 && k >= s.tail[0].segment }
 
 // written notes that the next part of a segment is durable.
 func (h *held) written(e extent) { h.extents = append(h.extents, e) }
@@ -188,12 +252,12 @@ func (h *held) durable() bool { return h.closed && !h.dropped && len(h.extents) 
 
 // evict takes out of memory the segments that are more than keep behind the
 // newest and durable, and those more than keepLost behind that will never be.
-func (s *series) evict(keep, keepLost int64) {
+func (s *series) evict(keep, keepLost int64, pinned pins) {
 	newest := s.next() - 1
 	for len(s.tail) > 0 {
 		h := s.tail[0]
 		switch age := newest - h.segment; {
-		case age >= keep && h.closed && h.segment < s.floor:
+		case age >= keep && h.closed && h.segment < s.floor && !pinned.cover(h.segment):
 		case age >= keep && h.durable():
 			extents := h.extents
 			h.body.disk.Store(&extents)
@@ -219,7 +283,7 @@ func (s *series) publish() (superseded chan struct{}) {
 	}
 	changed := make(chan struct{})
 	s.listing = &Listing{
-		ID: s.id, Changed: changed, changed: changed, segments: slices.Clip(s.segments), open: s.open,
+		ID: s.id, Changed: changed, changed: changed, segments: slices.Clip(s.segments), kept: s.kept, open: s.open,
 	}
 	s.dirty = false
 	return superseded

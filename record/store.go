@@ -23,6 +23,7 @@ type Config struct {
 	Window       time.Duration // how much is kept; whole blocks beyond it are removed. 0 keeps everything
 	MaxBytes     int64         // on disk, whole blocks; 0 for no bound of its own
 	ReserveBytes int64         // left free on the volume
+	Pins         []Pin         // what is never removed; see Retention
 
 	QueueBytes int64 // waiting for a slow disk; beyond it segments are not stored. Default 64 MiB
 
@@ -57,8 +58,8 @@ type State struct {
 	Refused     uint64        // chunks that did not follow the one before them
 }
 
-// Store holds the chunks of one channel. Append, SetLayout, NextSegment, Edge
-// and State may be called from any goroutine; Run owns the rest.
+// Store holds the chunks of one channel. Append, SetLayout, NextSegment, Retain,
+// Edge and State may be called from any goroutine; Run owns the rest.
 type Store struct {
 	config  Config
 	log     *slog.Logger
@@ -67,6 +68,8 @@ type Store struct {
 	edge    atomic.Pointer[Edge]
 	state   atomic.Pointer[State]
 
+	retention atomic.Pointer[retention]
+
 	mu      sync.Mutex
 	layout  *Layout // of chunks that are appended from now on
 	stored  *Layout // the newest of earlier runs, until this one has its own
@@ -74,8 +77,9 @@ type Store struct {
 	damaged []*body
 	signal  chan struct{} // something is pending; capacity 1
 
-	series  map[string]*series // owned by Run
-	recover *recovered         // owned by Run
+	running sync.Mutex         // held by Run, and by who works on a store that does not run
+	series  map[string]*series // under running
+	resume  *recovered         // what a run begins with; under running
 }
 
 // item is one thing to be written: a chunk, or a segment that is not held.
@@ -122,13 +126,16 @@ func open(config Config, v volume) (*Store, error) {
 		config: config, log: config.Log.With("channel", config.Channel), volume: v, handles: newHandles(v),
 		signal: make(chan struct{}, 1), series: map[string]*series{},
 	}
-	r, err := recoverBlocks(v, s.handles, s.log)
+	s.retention.Store(newRetention(Retention{
+		Window: config.Window, MaxBytes: config.MaxBytes, ReserveBytes: config.ReserveBytes, Pins: config.Pins,
+	}))
+	r, err := recoverBlocks(v, s.handles, s.retention.Load().pins, s.log)
 	if err != nil {
 		return nil, fmt.Errorf("recover store of channel %q: %w", config.Channel, err)
 	}
-	s.recover = r
+	s.resume = r
 	for _, series := range r.series {
-		for _, g := range series.segments {
+		for g := range series.all {
 			if g.body != nil {
 				g.body.report = s.report
 			}
@@ -253,17 +260,25 @@ func (s *Store) report(b *body) {
 }
 
 // Run writes and lists what is appended, until the context ends; then it
-// writes what it holds, seals the block and returns. It is called once.
+// writes what it holds, seals the block and returns. It may be called again
+// after it has returned; between two runs everything stored can be read.
 func (s *Store) Run(ctx context.Context) error {
-	w := newWriter(s, s.recover)
-	c := &committer{
-		store: s, layout: s.recover.layout, born: s.recover.born, queue: newQueue(),
-		outcomes: make(chan *outcome), state: s.State(), version: s.Edge().Version,
-	}
-	s.recover = nil
+	s.running.Lock()
+	defer s.running.Unlock()
+	w, c := s.newRun()
 	var writing sync.WaitGroup
 	writing.Go(func() { w.run(c.queue, c.outcomes) })
-	defer writing.Wait()
 	c.run(ctx)
+	writing.Wait()
+	s.resume = w.leave(c)
+	c.rest()
 	return nil
+}
+
+// newRun makes the parts of a run, which go on where the last one ended.
+func (s *Store) newRun() (*writer, *committer) {
+	return newWriter(s, s.resume), &committer{
+		store: s, layout: s.resume.layout, born: s.resume.born, queue: newQueue(),
+		outcomes: make(chan *outcome), state: s.State(), version: s.Edge().Version,
+	}
 }

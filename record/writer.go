@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,8 +17,9 @@ import (
 type writer struct {
 	volume  volume
 	handles *handles
-	config  Config
 	log     *slog.Logger
+
+	retention *atomic.Pointer[retention] // the store's
 
 	blocks   []*block // oldest first; the last may be current
 	current  *openBlock
@@ -25,6 +27,7 @@ type writer struct {
 	total    int64        // bytes of blocks
 	born     int64
 	newest   int64     // highest segment written
+	floor    int64     // below it nothing is held but what is pinned; 0 when nothing was removed
 	retry    time.Time // not before this is another try worth it
 }
 
@@ -45,7 +48,7 @@ type outcome struct {
 	batches []*batch
 	tried   bool          // there was something to write
 	err     error         // of the last item that was not written
-	floor   int64         // segments below it are no longer held; 0 when nothing was removed
+	floor   int64         // segments below it are no longer held, but for pinned ones; 0 when nothing was removed
 	bytes   int64         // on disk
 	took    time.Duration // all of it
 }
@@ -55,7 +58,7 @@ const retryAfter = time.Second
 
 func newWriter(s *Store, r *recovered) *writer {
 	return &writer{
-		volume: s.volume, handles: s.handles, config: s.config, log: s.log,
+		volume: s.volume, handles: s.handles, retention: &s.retention, log: s.log,
 		blocks: r.blocks, total: r.bytes(), born: r.born, newest: -1,
 	}
 }
@@ -73,17 +76,21 @@ func (w *writer) run(q *queue, outcomes chan<- *outcome) {
 	w.sealFinished()
 }
 
+// leave is what another run of the store begins with.
+func (w *writer) leave(c *committer) *recovered {
+	return &recovered{blocks: w.blocks, layout: c.layout, born: c.born}
+}
+
 // commit makes a row of groups durable in one write and one sync, or two where
 // a block ends among them.
 func (w *writer) commit(batches []*batch) *outcome {
 	begun := time.Now()
 	o := &outcome{batches: batches}
 	var items []*item
-	oldest := w.oldest()
 	for _, b := range batches {
 		if b.reset {
 			w.reset()
-			items, oldest = nil, w.oldest()
+			items = nil
 		}
 		items = append(items, b.items...)
 	}
@@ -97,19 +104,8 @@ func (w *writer) commit(batches []*batch) *outcome {
 	}
 	w.sealFinished()
 	w.expire()
-	if now := w.oldest(); now != oldest {
-		o.floor = now
-	}
-	o.bytes, o.took = w.total, time.Since(begun)
+	o.floor, o.bytes, o.took = w.floor, w.total, time.Since(begun)
 	return o
-}
-
-// oldest is the segment below which nothing is on disk.
-func (w *writer) oldest() int64 {
-	if len(w.blocks) == 0 {
-		return w.newest + 1
-	}
-	return w.blocks[0].first
 }
 
 // span is how many of the items go into one block: those up to the next that
@@ -227,8 +223,8 @@ func (w *writer) create(first int64) error {
 // the oldest costs little.
 func (w *writer) blockLimit() int64 {
 	limit := int64(1) << 30
-	if w.config.MaxBytes > 0 {
-		limit = min(limit, w.config.MaxBytes/8)
+	if most := w.retention.Load().MaxBytes; most > 0 {
+		limit = min(limit, most/8)
 	}
 	if free, err := w.volume.Free(); err == nil {
 		limit = min(limit, (free+w.total)/8)
