@@ -4,79 +4,36 @@
 
 #include <libyuv/planar_functions.h>
 #include <libyuv/scale.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum {
-	MAX_LADDER = 16, // operations done side by side
-	BAND = 32,       // rows: of a 4K picture they and what they give fit a core's own cache
-};
+// BAND is how many rows of the canvas are drawn before the rungs read them: of
+// a 4K picture they and what is made of them fit a core's own cache.
+enum { BAND = 32 };
 
-static void fill(const mr_op *op)
+// work is an operation under way.
+typedef struct {
+	const mr_op *op;
+	mr_scaler scaler[3]; // MR_FILTER
+} work;
+
+static uint8_t *row_of(const mr_view *view, int p, int y) { return view->plane[p] + (intptr_t)y * view->stride[p]; }
+
+static int is_copy(const mr_op *op)
 {
-	for (int p = 0; p < 3; p++) {
-		int chroma = p > 0;
-		SetPlane(op->dst.plane[p], op->dst.stride[p], op->dst.width >> chroma, op->dst.height >> chroma,
-			 op->color[p]);
-	}
+	return op->kind == MR_SCALE && op->src.width == op->dst.width && op->src.height == op->dst.height;
 }
 
-static void scale_by_libyuv(const mr_op *op)
+// scale_by_libyuv does all rows at once, unless they are copied.
+static void scale_by_libyuv(const mr_op *op, int p, int from, int to)
 {
-	for (int p = 0; p < 3; p++) {
-		int chroma = p > 0;
-		ScalePlane(op->src.plane[p], op->src.stride[p], op->src.width >> chroma, op->src.height >> chroma,
-			   op->dst.plane[p], op->dst.stride[p], op->dst.width >> chroma, op->dst.height >> chroma,
-			   kFilterBox);
-	}
-}
-
-static void halve(const mr_op *op)
-{
-	for (int p = 0; p < 3; p++) {
-		int chroma = p > 0;
-		mr_halve_plane(op->src.plane[p], op->src.stride[p], op->dst.plane[p], op->dst.stride[p],
-			       op->dst.width >> chroma, op->dst.height >> chroma, chroma);
-	}
-}
-
-// filter_plane does plane p of operations that read one picture, band by band,
-// so that what one of them fetched is still near for the others.
-static int filter_plane(const mr_op *ops, int count, int p)
-{
-	int chroma = p > 0, height = ops->src.height >> chroma, failed = 0;
-	mr_scaler scalers[MAX_LADDER];
-	for (int i = 0; i < count; i++) {
-		const mr_op *op = &ops[i];
-		failed |= mr_scaler_start(&scalers[i], op->across[chroma], op->down[chroma], op->src.plane[p],
-					  op->src.stride[p], op->dst.plane[p], op->dst.stride[p]);
-	}
-	for (int ready = BAND; !failed && ready < height + BAND; ready += BAND)
-		for (int i = 0; i < count; i++)
-			mr_scaler_feed(&scalers[i], ready < height ? ready : height);
-	for (int i = 0; i < count; i++)
-		mr_scaler_free(&scalers[i]);
-	return failed;
-}
-
-// filter does count operations that read one picture.
-static void filter(const mr_op *ops, int count)
-{
-	for (int p = 0; p < 3; p++) {
-		if (filter_plane(ops, count, p) == 0)
-			continue;
-		for (int i = 0; i < count; i++) // out of memory for rows
-			scale_by_libyuv(&ops[i]);
-		return;
-	}
-}
-
-// rungs is the number of operations from the first on that may be done side by side.
-static int rungs(const mr_op *ops, int count)
-{
-	int n = 1;
-	while (ops->rung && n < count && n < MAX_LADDER && ops[n].kind == MR_FILTER && ops[n].rung)
-		n++;
-	return n;
+	const mr_view *src = &op->src, *dst = &op->dst;
+	int chroma = p > 0, width = dst->width >> chroma;
+	if (is_copy(op))
+		CopyPlane(row_of(src, p, from), src->stride[p], row_of(dst, p, from), dst->stride[p], width, to - from);
+	else
+		ScalePlane(src->plane[p], src->stride[p], src->width >> chroma, src->height >> chroma, dst->plane[p],
+			   dst->stride[p], width, dst->height >> chroma, kFilterBox);
 }
 
 // mix255 is the pixel contract's mix, in 16 bits.
@@ -106,36 +63,105 @@ static void mix_bordered_row(uint8_t *restrict dst, const uint8_t *restrict src,
 		dst[x] = mix255(dst[x], mix255(color, src[x], inner[x]), mix255(0, shape[x], opacity));
 }
 
-static void mix(const mr_op *op)
+static void mix_rows(const mr_op *op, int p, int from, int to)
 {
+	int chroma = p > 0, width = op->dst.width >> chroma;
+	const uint8_t *shape = op->shape[chroma], *inner = op->inner[chroma];
+	for (int y = from; y < to; y++) {
+		uint8_t *dst = row_of(&op->dst, p, y);
+		const uint8_t *src = row_of(&op->src, p, y);
+		intptr_t at = (intptr_t)y * op->mask_stride[chroma];
+		if (inner)
+			mix_bordered_row(dst, src, width, op->opacity, shape + at, inner + at, op->color[p]);
+		else if (shape)
+			mix_shaped_row(dst, src, width, op->opacity, shape + at);
+		else if (op->opacity == 255)
+			memcpy(dst, src, width);
+		else
+			mix_row(dst, src, width, op->opacity);
+	}
+}
+
+// draw writes rows [from, to) of the operation's dst, of which ready rows of src
+// are there. Rows are luma's, even, and follow those of the call before.
+static void draw(work *work, int from, int to, int ready)
+{
+	const mr_op *op = work->op;
 	for (int p = 0; p < 3; p++) {
-		int chroma = p > 0, width = op->dst.width >> chroma;
-		const uint8_t *shape = op->shape[chroma], *inner = op->inner[chroma];
-		for (int y = 0; y < op->dst.height >> chroma; y++) {
-			uint8_t *dst = op->dst.plane[p] + (intptr_t)y * op->dst.stride[p];
-			const uint8_t *src = op->src.plane[p] + (intptr_t)y * op->src.stride[p];
-			intptr_t at = (intptr_t)y * op->mask_stride[chroma];
-			if (inner)
-				mix_bordered_row(dst, src, width, op->opacity, shape + at, inner + at, op->color[p]);
-			else if (shape)
-				mix_shaped_row(dst, src, width, op->opacity, shape + at);
-			else if (op->opacity == 255)
-				memcpy(dst, src, width);
-			else
-				mix_row(dst, src, width, op->opacity);
+		int chroma = p > 0, width = op->dst.width >> chroma, first = from >> chroma, end = to >> chroma;
+		switch (op->kind) {
+		case MR_FILL:
+			SetPlane(row_of(&op->dst, p, first), op->dst.stride[p], width, end - first, op->color[p]);
+			break;
+		case MR_SCALE: scale_by_libyuv(op, p, first, end); break;
+		case MR_HALVE:
+			mr_halve_plane(row_of(&op->src, p, 2 * first), op->src.stride[p], row_of(&op->dst, p, first),
+				       op->dst.stride[p], width, end - first, chroma);
+			break;
+		case MR_FILTER: mr_scaler_feed(&work->scaler[p], ready >> chroma, end); break;
+		case MR_MIX: mix_rows(op, p, first, end); break;
 		}
 	}
 }
 
-void mr_run(const mr_op *ops, int count)
+// draw_band writes what the operation has to do with canvas rows [from, to).
+static void draw_band(work *work, int from, int to)
 {
-	for (int i = 0, n = 1; i < count; i += n, n = 1) {
-		switch (ops[i].kind) {
-		case MR_FILL: fill(&ops[i]); break;
-		case MR_SCALE: scale_by_libyuv(&ops[i]); break;
-		case MR_HALVE: halve(&ops[i]); break;
-		case MR_FILTER: filter(&ops[i], n = rungs(&ops[i], count - i)); break;
-		case MR_MIX: mix(&ops[i]); break;
+	const mr_op *op = work->op;
+	int height = op->dst.height;
+	if (op->target == MR_CANVAS) {
+		int first = from > op->top ? from - op->top : 0, end = to - op->top < height ? to - op->top : height;
+		if (first < end)
+			draw(work, first, end, op->src.height);
+	} else if (op->kind == MR_HALVE) {
+		draw(work, from / 2, to / 2, to);
+	} else if (op->kind == MR_FILTER || to == op->src.height) {
+		draw(work, 0, height, to);
+	}
+}
+
+static void finish(work *works, int count)
+{
+	for (int i = 0; i < 3 * count; i++)
+		mr_scaler_free(&works[i / 3].scaler[i % 3]);
+	free(works);
+}
+
+// begin gives the operations' state, NULL when memory is out.
+static work *begin(const mr_op *ops, int count)
+{
+	work *works = calloc(count, sizeof *works);
+	for (int i = 0; works && i < 3 * count; i++) {
+		const mr_op *op = works[i / 3].op = &ops[i / 3];
+		int p = i % 3, chroma = p > 0;
+		if (op->kind == MR_FILTER &&
+		    mr_scaler_start(&works[i / 3].scaler[p], op->across[chroma], op->down[chroma], op->src.plane[p],
+				    op->src.stride[p], op->dst.plane[p], op->dst.stride[p])) {
+			finish(works, count);
+			return NULL;
 		}
 	}
+	return works;
+}
+
+int mr_run(const mr_op *ops, int count, int rows)
+{
+	int band = BAND;
+	work *works = begin(ops, count);
+	if (!works)
+		return -1;
+	for (int i = 0; i < count; i++) {
+		const mr_op *op = &ops[i];
+		if (op->target == MR_SCRATCH)
+			draw(&works[i], 0, op->dst.height, op->src.height);
+		else if (op->target == MR_CANVAS && op->kind == MR_SCALE && !is_copy(op))
+			band = rows; // it cannot be done in parts
+	}
+	for (int y = 0; y < rows; y += band)
+		for (int target = MR_CANVAS; target <= MR_RUNG; target++)
+			for (int i = 0; i < count; i++)
+				if (ops[i].target == target)
+					draw_band(&works[i], y, y + band < rows ? y + band : rows);
+	finish(works, count);
+	return 0;
 }

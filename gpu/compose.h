@@ -21,21 +21,32 @@ enum {
 	MR_MIX,
 };
 
+// Where an operation writes.
+enum {
+	MR_SCRATCH, // a picture that canvas operations read
+	MR_CANVAS,  // part of the canvas
+	MR_RUNG,    // a picture of its own, from all of the canvas
+};
+
 // mr_op writes dst.
 typedef struct {
 	int kind;
+	int target;
+	int top; // MR_CANVAS: the canvas row on which dst begins; even
 	mr_view dst;
-	mr_view src;      // MR_MIX: of dst's size
+	mr_view src;                          // MR_MIX: of dst's size
 	const mr_filter *across[2], *down[2]; // MR_FILTER: of luma and chroma
-	int rung;         // MR_FILTER: src is the finished canvas, dst a picture of its own
-	uint8_t color[3]; // MR_FILL; MR_MIX: of the border
-	int opacity;      // MR_MIX: 0..255
+	uint8_t color[3];                     // MR_FILL; MR_MIX: of the border
+	int opacity;                          // MR_MIX: 0..255
 	// MR_MIX: coverage by the shape and by the inner shape, luma and chroma;
 	// NULL covers everything.
 	const uint8_t *shape[2], *inner[2];
 	int mask_stride[2];
 } mr_op;
 
-void mr_run(const mr_op *ops, int count);
+// mr_run does the operations: those on scratch pictures, then those on the
+// canvas, which has so many rows, and those on rungs. Within one target they are
+// done in order. Returns 0, or -1 with nothing done when memory is out.
+int mr_run(const mr_op *ops, int count, int rows);
 
 #endif

@@ -9,6 +9,7 @@ package gpu
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"slices"
@@ -102,10 +103,13 @@ func (c *cpuCompositor) Compose(layers []Layer, background Color) (Composition, 
 	}
 	for _, rung := range composition.Rungs {
 		if rung != composition.Canvas {
-			c.scale(view(composition.Canvas.picture(), nil), view(rung.picture(), nil)).rung = 1
+			c.scale(C.MR_RUNG, view(composition.Canvas.picture(), nil), view(rung.picture(), nil))
 		}
 	}
-	c.run()
+	if err := c.run(); err != nil {
+		composition.Release()
+		return Composition{}, err
+	}
 	c.previous.set(layers, resolved, background, composition)
 	return composition, nil
 }
@@ -140,8 +144,8 @@ func (c *cpuCompositor) draw(canvas *Frame, layers []kernels.Layer, background C
 		}
 	}
 	for _, part := range uncovered(bounds, covers) {
-		op := c.op(C.MR_FILL)
-		op.dst = view(canvas.picture(), &part)
+		op := c.op(C.MR_FILL, C.MR_CANVAS)
+		op.dst, op.top = view(canvas.picture(), &part), C.int(part.Min.Y)
 		op.color = [3]C.uint8_t{C.uint8_t(background.Y), C.uint8_t(background.Cb), C.uint8_t(background.Cr)}
 	}
 	for i, layer := range layers {
@@ -160,7 +164,7 @@ func (c *cpuCompositor) draw(canvas *Frame, layers []kernels.Layer, background C
 func (c *cpuCompositor) drawLayer(canvas *Frame, layer kernels.Layer, bounds image.Rectangle) error {
 	dst, src := rectangle(layer.Dst), rectangle(layer.Src)
 	if solid(layer) && dst.In(bounds) {
-		c.scale(view(layer.Picture, &src), view(canvas.picture(), &dst))
+		c.scale(C.MR_CANVAS, view(layer.Picture, &src), view(canvas.picture(), &dst)).top = C.int(dst.Min.Y)
 		return nil
 	}
 	scratch, err := c.pool.Get(Size{layer.Dst.W, layer.Dst.H})
@@ -168,12 +172,12 @@ func (c *cpuCompositor) drawLayer(canvas *Frame, layer kernels.Layer, bounds ima
 		return fmt.Errorf("compose: %w", err)
 	}
 	c.scratch = append(c.scratch, scratch)
-	c.scale(view(layer.Picture, &src), view(scratch.picture(), nil))
+	c.scale(C.MR_SCRATCH, view(layer.Picture, &src), view(scratch.picture(), nil))
 
 	visible := dst.Intersect(bounds)
 	within := visible.Sub(dst.Min)
-	op := c.op(C.MR_MIX)
-	op.src, op.dst = view(scratch.picture(), &within), view(canvas.picture(), &visible)
+	op := c.op(C.MR_MIX, C.MR_CANVAS)
+	op.src, op.dst, op.top = view(scratch.picture(), &within), view(canvas.picture(), &visible), C.int(visible.Min.Y)
 	op.opacity = C.int(layer.Opacity)
 	if layer.Radius > 0 || layer.Border > 0 {
 		shape := c.masks.get(maskKey{layer.Dst.W, layer.Dst.H, layer.Radius, 0})
@@ -192,8 +196,8 @@ func (c *cpuCompositor) drawLayer(canvas *Frame, layer kernels.Layer, bounds ima
 
 // scale lists the scaling of src into dst: by libyuv where that is a copy or
 // where our filters do not reach.
-func (c *cpuCompositor) scale(src, dst C.mr_view) *C.mr_op {
-	op := c.op(C.MR_SCALE)
+func (c *cpuCompositor) scale(target C.int, src, dst C.mr_view) *C.mr_op {
+	op := c.op(C.MR_SCALE, target)
 	op.src, op.dst = src, dst
 	w, h, toW, toH := int(src.width), int(src.height), int(dst.width), int(dst.height)
 	switch {
@@ -212,7 +216,7 @@ func (c *cpuCompositor) scale(src, dst C.mr_view) *C.mr_op {
 }
 
 // op appends a zeroed operation to the work list.
-func (c *cpuCompositor) op(kind C.int) *C.mr_op {
+func (c *cpuCompositor) op(kind, target C.int) *C.mr_op {
 	if c.used == len(c.ops) {
 		n := max(16, 2*len(c.ops))
 		block := C.calloc(C.size_t(n), C.size_t(unsafe.Sizeof(C.mr_op{})))
@@ -225,17 +229,18 @@ func (c *cpuCompositor) op(kind C.int) *C.mr_op {
 		c.ops = grown
 	}
 	op := &c.ops[c.used]
-	*op = C.mr_op{kind: kind}
+	*op = C.mr_op{kind: kind, target: target}
 	c.used++
 	return op
 }
 
 // run does the work list.
-func (c *cpuCompositor) run() {
-	if c.used > 0 {
-		C.mr_run(&c.ops[0], C.int(c.used))
+func (c *cpuCompositor) run() error {
+	defer c.reset()
+	if C.mr_run(&c.ops[0], C.int(c.used), C.int(c.config.Canvas.Height)) != 0 {
+		return errors.New("compose: out of memory")
 	}
-	c.reset()
+	return nil
 }
 
 // reset empties the work list and returns what it used.

@@ -4,6 +4,10 @@
 #include <immintrin.h>
 #define AVX2 __attribute__((target("avx2")))
 
+// Sources come from memory, and there is little else to do here but wait for
+// them: these are the rows fetched ahead.
+enum { AHEAD = 16 };
+
 AVX2 static inline __m256i load(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 
 // bytes packs two vectors of 16-bit samples in order.
@@ -19,10 +23,12 @@ AVX2 static inline __m256i mean4(const uint8_t *a, const uint8_t *b)
 	return _mm256_srli_epi16(_mm256_add_epi16(sum, _mm256_set1_epi16(2)), 2);
 }
 
-AVX2 static void centred_row(const uint8_t *a, const uint8_t *b, uint8_t *dst, int width)
+AVX2 static void centred_row(const uint8_t *a, const uint8_t *b, intptr_t ahead, uint8_t *dst, int width)
 {
 	int x = 0;
 	for (; x + 32 <= width; x += 32) {
+		_mm_prefetch((const char *)(a + ahead + 2 * x), _MM_HINT_T0);
+		_mm_prefetch((const char *)(b + ahead + 2 * x), _MM_HINT_T0);
 		__m256i low = mean4(a + 2 * x, b + 2 * x), high = mean4(a + 2 * x + 32, b + 2 * x + 32);
 		_mm256_storeu_si256((__m256i *)(dst + x), bytes(low, high));
 	}
@@ -46,11 +52,13 @@ AVX2 static inline __m256i left8(const uint8_t *a, const uint8_t *b)
 	return _mm256_srli_epi16(_mm256_add_epi16(sum, _mm256_set1_epi16(8)), 4);
 }
 
-AVX2 static void left_row(const uint8_t *a, const uint8_t *b, uint8_t *dst, int width)
+AVX2 static void left_row(const uint8_t *a, const uint8_t *b, intptr_t ahead, uint8_t *dst, int width)
 {
 	int x = 1;
 	dst[0] = (left_sum(a, 0) + left_sum(b, 0) + 8) >> 4;
 	for (; x + 32 <= width; x += 32) {
+		_mm_prefetch((const char *)(a + ahead + 2 * x), _MM_HINT_T0);
+		_mm_prefetch((const char *)(b + ahead + 2 * x), _MM_HINT_T0);
 		__m256i low = left8(a + 2 * x, b + 2 * x), high = left8(a + 2 * x + 32, b + 2 * x + 32);
 		_mm256_storeu_si256((__m256i *)(dst + x), bytes(low, high));
 	}
@@ -62,10 +70,12 @@ void mr_halve_plane(const uint8_t *src, int src_stride, uint8_t *dst, int dst_st
 {
 	for (int y = 0; y < height; y++) {
 		const uint8_t *a = src + (intptr_t)2 * y * src_stride, *b = a + src_stride;
+		// The last rows fetch themselves again: nothing beyond the picture.
+		intptr_t ahead = 2 * y + AHEAD < 2 * height ? (intptr_t)AHEAD * src_stride : 0;
 		if (left)
-			left_row(a, b, dst + (intptr_t)y * dst_stride, width);
+			left_row(a, b, ahead, dst + (intptr_t)y * dst_stride, width);
 		else
-			centred_row(a, b, dst + (intptr_t)y * dst_stride, width);
+			centred_row(a, b, ahead, dst + (intptr_t)y * dst_stride, width);
 	}
 }
 #else

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -27,8 +28,10 @@ func EncodeJPEG(device Device, f *Frame, width int) ([]byte, error) {
 	}
 	defer small.Release()
 	whole := image.Rect(0, 0, f.Size.Width&^1, f.Size.Height&^1)
-	op := C.mr_op{kind: C.MR_SCALE, src: view(f.picture(), &whole), dst: view(small.picture(), nil)}
-	C.mr_run(&op, 1)
+	op := C.mr_op{kind: C.MR_SCALE, target: C.MR_SCRATCH, src: view(f.picture(), &whole), dst: view(small.picture(), nil)}
+	if C.mr_run(&op, 1, 0) != 0 {
+		return nil, errors.New("encode JPEG: out of memory")
+	}
 
 	picture := image.NewYCbCr(image.Rect(0, 0, size.Width, size.Height), image.YCbCrSubsampleRatio420)
 	jfif(picture, small)

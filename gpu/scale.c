@@ -268,12 +268,12 @@ static void advance(mr_scaler *scaler)
 	scaler->next += 2;
 }
 
-void mr_scaler_feed(mr_scaler *scaler, int ready)
+void mr_scaler_feed(mr_scaler *scaler, int ready, int until)
 {
 	const mr_filter *across = scaler->across, *down = scaler->down;
 	intptr_t width = (intptr_t)across->blocks * BLOCK;
 	// Rows are filtered two at a time: the second one must be there as well.
-	for (int whole = ready >= down->from; scaler->y < down->to; scaler->y++) {
+	for (int whole = ready >= down->from; scaler->y < until; scaler->y++) {
 		int first = down->first[scaler->y], end = first + down->count[scaler->y];
 		int16_t *rows[MAX_TAPS];
 		if (!whole && end + 1 > ready)

@@ -35,9 +35,9 @@ typedef struct {
 int mr_scaler_start(mr_scaler *scaler, const mr_filter *across, const mr_filter *down, const uint8_t *src, int src_stride,
 		    uint8_t *dst, int dst_stride);
 
-// mr_scaler_feed writes the rows of dst that follow from the first `ready` rows
-// of src.
-void mr_scaler_feed(mr_scaler *scaler, int ready);
+// mr_scaler_feed writes the rows of dst, at most its first `until`, that follow
+// from the first `ready` rows of src.
+void mr_scaler_feed(mr_scaler *scaler, int ready, int until);
 void mr_scaler_free(mr_scaler *scaler);
 
 #endif
