@@ -182,8 +182,9 @@ AVX2 static inline void store16(int16_t *out, __m256i v) { _mm256_storeu_si256((
 
 // across_rows filters two source rows into samples of 1/128: what is loaded of
 // the filter serves both.
-AVX2 static void across_rows(const mr_filter *filter, const uint8_t *a, const uint8_t *b, int16_t *to_a, int16_t *to_b)
+AVX2 static void across_rows(const mr_filter *shared, const uint8_t *a, const uint8_t *b, int16_t *to_a, int16_t *to_b)
 {
+	const mr_filter own = *shared, *filter = &own; // which no store can change: it stays in registers
 	const int lanes = filter->taps * filter->blocks;
 	switch (filter->taps) {
 	case 2:

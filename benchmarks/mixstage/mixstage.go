@@ -13,12 +13,15 @@ import (
 // Name of the benchmark.
 const Name = "mix-stage"
 
-const oursName = "millrace"
+const (
+	oursName   = "millrace"
+	oursLonger = 5 // for runs of about the peers' time
+)
 
 // Config of a run.
 type Config struct {
 	Contest     contest.Config
-	Short, Long int    // frames of the two runs whose difference counts
+	Short, Long int    // frames of the two runs whose difference counts; ours are oursLonger times as long
 	Folder      string // where the inputs are kept
 	// Worker is the command line that calls Work; the number of frames follows it.
 	Worker []string
@@ -31,11 +34,11 @@ func Run(ctx context.Context, config Config) (contest.Report, error) {
 		return contest.Report{}, err
 	}
 	peers := installed(paths)
-	sides := []contest.Side{config.side(oursName, "libyuv and our own filters, area average; one thread", func(o outputs) []string {
+	sides := []contest.Side{config.side(oursName, "gpu's CPU device: area average; one thread", oursLonger, func(o outputs) []string {
 		return append(config.Worker[:len(config.Worker):len(config.Worker)], strconv.Itoa(o.frames))
 	})}
 	for _, peer := range peers {
-		sides = append(sides, config.side(peer.name, peer.detail, peer.command))
+		sides = append(sides, config.side(peer.name, peer.detail, 1, peer.command))
 	}
 	quality, err := judge(ctx, paths, config.Folder, peers)
 	if err != nil {
@@ -56,9 +59,9 @@ func Run(ctx context.Context, config Config) (contest.Report, error) {
 	}, nil
 }
 
-func (c Config) side(name, detail string, command func(outputs) []string) contest.Side {
+func (c Config) side(name, detail string, longer int, command func(outputs) []string) contest.Side {
 	return contest.Side{Name: name, Detail: detail, Run: func(ctx context.Context) (float64, error) {
-		return contest.PerFrame(c.Short, c.Long, func(frames int) (time.Duration, error) {
+		return contest.PerFrame(longer*c.Short, longer*c.Long, func(frames int) (time.Duration, error) {
 			line := command(outputs{frames: frames})
 			return contest.CPU(ctx, line[0], line[1:]...)
 		})
