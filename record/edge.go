@@ -72,7 +72,7 @@ func (l *Listing) Last() int64 {
 // and of the part in it; part is below 0 when the segment is a gap.
 func (l *Listing) Newest() (segment int64, part int) {
 	if l.open != nil {
-		return l.open.Number, len(l.open.Parts) - 1
+		return l.open.Number, l.open.Len() - 1
 	}
 	newest := l.segments
 	if n := len(l.kept); n > 0 && len(newest) == 0 {
@@ -82,7 +82,7 @@ func (l *Listing) Newest() (segment int64, part int) {
 		return -1, -1
 	}
 	last := newest[len(newest)-1]
-	return last.Number, len(last.Parts) - 1
+	return last.Number, last.Len() - 1
 }
 
 // Open is the segment in progress, or nil between two.

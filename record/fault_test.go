@@ -174,7 +174,7 @@ func TestFailingDisk(t *testing.T) {
 						continue
 					}
 					require.NoError(t, err)
-					require.Equal(t, wanted(l.Renditions[1], n, len(g.Parts), partBytes), bytesOf(t, after.Edge(), "v240", n))
+					require.Equal(t, wanted(l.Renditions[1], n, len(g.Parts()), partBytes), bytesOf(t, after.Edge(), "v240", n))
 				}
 			})
 		})
@@ -243,9 +243,9 @@ func TestCrashAtRandomMoments(t *testing.T) {
 				for _, g := range listing.Range(0, 1<<40) {
 					found, err := after.Edge().Find(listing.ID, g.Number)
 					require.NoError(t, err)
-					require.GreaterOrEqual(t, len(found.Parts), len(g.Parts))
-					require.Equal(t, g.Parts, found.Parts[:len(g.Parts)])
-					require.NoError(t, found.Check(0, len(found.Parts)))
+					require.GreaterOrEqual(t, len(found.Parts()), len(g.Parts()))
+					require.Equal(t, g.Parts(), found.Parts()[:len(g.Parts())])
+					require.NoError(t, found.Check(0, len(found.Parts())))
 				}
 			}
 		}

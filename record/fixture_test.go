@@ -128,9 +128,9 @@ func bytesOf(t testing.TB, e *Edge, rendition string, k int64) []byte {
 	t.Helper()
 	g, err := e.Find(rendition, k)
 	require.NoError(t, err)
-	require.NoError(t, g.Check(0, len(g.Parts)))
+	require.NoError(t, g.Check(0, len(g.Parts())))
 	var out bytes.Buffer
-	require.NoError(t, g.WriteParts(&out, 0, len(g.Parts)))
+	require.NoError(t, g.WriteParts(&out, 0, len(g.Parts())))
 	return out.Bytes()
 }
 

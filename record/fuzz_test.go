@@ -23,9 +23,9 @@ func FuzzLoadBlock(f *testing.F) {
 		require.NoError(t, err)
 		for _, l := range s.Edge().Listings() {
 			for _, g := range l.Range(0, 1<<40) {
-				if g.Check(0, len(g.Parts)) == nil {
+				if g.Check(0, len(g.Parts())) == nil {
 					var out bytes.Buffer
-					require.NoError(t, g.WriteParts(&out, 0, len(g.Parts)))
+					require.NoError(t, g.WriteParts(&out, 0, len(g.Parts())))
 				}
 			}
 		}
@@ -88,8 +88,8 @@ func FuzzSealedBlock(f *testing.F) {
 		require.NoError(t, err)
 		for _, l := range s.Edge().Listings() {
 			for _, g := range l.Range(0, 1<<40) {
-				_ = g.Check(0, len(g.Parts))
-				for _, part := range g.Parts {
+				_ = g.Check(0, len(g.Parts()))
+				for _, part := range g.Parts() {
 					require.GreaterOrEqual(t, g.Rendition.Time(part.Start+part.Duration), g.Rendition.Time(part.Start))
 				}
 				start, duration := g.Rendition.Span(g.Number)

@@ -24,8 +24,9 @@ type indexEntry struct {
 	gap               bool // the segment is not held, whatever parts stand here
 	from              uint16
 	segment           int64
-	start             int64 // decode time of the first of the parts
-	parts             []indexPart
+	start             int64       // decode time of the first of the parts
+	parts             []indexPart // while it is built
+	packed            []byte      // its parts as they are stored; nil while it is built
 }
 
 type indexPart struct {
@@ -80,11 +81,23 @@ func (x *blockIndex) addRecord(offset int64, h *recordHeader) {
 // chunks says whether the block holds any part.
 func (x *blockIndex) chunks() bool {
 	for i := range x.entries {
-		if len(x.entries[i].parts) > 0 {
+		if x.entries[i].count() > 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// count is how many parts the entry has.
+func (e *indexEntry) count() int { return len(e.parts) + len(e.packed)/entryPartSize }
+
+// pack turns a block that was scanned into what parseIndex would have given.
+func (x *blockIndex) pack() {
+	for i := range x.entries {
+		e := &x.entries[i]
+		e.packed = e.append(nil)[entrySize:]
+		e.parts = nil
+	}
 }
 
 // marshal is the payload of an index record.
@@ -157,13 +170,11 @@ func parseIndex(b []byte, limit int64) (*blockIndex, error) {
 	}
 	x.entries = make([]indexEntry, le.Uint32(b))
 	b = b[4:]
-	parts := make([]indexPart, (len(b)-entrySize*len(x.entries))/entryPartSize) // all of the block, in one piece
 	for i := range x.entries {
 		var err error
-		if b, err = x.entries[i].parse(b, layouts, limit, parts); err != nil {
+		if b, err = x.entries[i].parse(b, layouts, limit); err != nil {
 			return nil, err
 		}
-		parts = parts[len(x.entries[i].parts):]
 	}
 	if len(b) != 0 {
 		return nil, errIndex
@@ -171,9 +182,9 @@ func parseIndex(b []byte, limit int64) (*blockIndex, error) {
 	return x, nil
 }
 
-// parse reads an entry from the head of b, its parts into the head of space, and
+// parse reads an entry from the head of b, whose parts stay packed there, and
 // gives what follows it.
-func (e *indexEntry) parse(b []byte, layouts int, limit int64, space []indexPart) ([]byte, error) {
+func (e *indexEntry) parse(b []byte, layouts int, limit int64) ([]byte, error) {
 	le := binary.LittleEndian
 	if len(b) < entrySize {
 		return nil, errIndex
@@ -184,20 +195,24 @@ func (e *indexEntry) parse(b []byte, layouts int, limit int64, space []indexPart
 	}
 	parts := int(le.Uint16(b[6:]))
 	b = b[entrySize:]
-	if int(e.layout) >= layouts || parts > len(b)/entryPartSize || parts > len(space) {
+	if int(e.layout) >= layouts || parts > len(b)/entryPartSize {
 		return nil, errIndex
 	}
-	e.parts = space[:parts:parts]
-	for i := range e.parts {
-		p := &e.parts[i]
-		*p = indexPart{
-			offset: int64(le.Uint64(b)), length: le.Uint32(b[8:]), crc: le.Uint32(b[12:]),
-			duration: le.Uint32(b[16:]), keyBytes: le.Uint32(b[20:]), flags: uint8(le.Uint32(b[24:])),
-		}
-		if p.offset < headerSize+recordSize || p.offset > limit || int64(p.length) > limit-p.offset || p.length > maxPayload {
+	e.packed, b = b[:parts*entryPartSize:parts*entryPartSize], b[parts*entryPartSize:]
+	for p := e.packed; len(p) > 0; p = p[entryPartSize:] {
+		offset, length := int64(le.Uint64(p)), le.Uint32(p[8:])
+		if offset < headerSize+recordSize || offset > limit || int64(length) > limit-offset || length > maxPayload {
 			return nil, errIndex
 		}
-		b = b[entryPartSize:]
 	}
 	return b, nil
+}
+
+// parsePart reads a part that parse has seen.
+func parsePart(b []byte) indexPart {
+	le := binary.LittleEndian
+	return indexPart{
+		offset: int64(le.Uint64(b)), length: le.Uint32(b[8:]), crc: le.Uint32(b[12:]),
+		duration: le.Uint32(b[16:]), keyBytes: le.Uint32(b[20:]), flags: uint8(le.Uint32(b[24:])),
+	}
 }

@@ -80,7 +80,7 @@ func TestKill(t *testing.T) {
 		if first > 0 {
 			listing := s.Edge().Listing("v240")
 			for n := listing.First(); n <= listing.Last(); n++ {
-				parts := len(listing.Segment(n).Parts)
+				parts := len(listing.Segment(n).Parts())
 				require.Positive(t, parts)
 				require.Equal(t, wanted(l.Renditions[1], n, parts, 20_000), bytesOf(t, s.Edge(), "v240", n))
 			}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 
 	"millrace/output/cmaf"
 )
@@ -108,6 +109,7 @@ func recoverBlock(v volume, name string) (*loaded, error) {
 		if err = l.repair(f); err != nil {
 			err = fmt.Errorf("repair block: %w", err)
 		}
+		l.index.pack()
 	}
 	return l, errors.Join(err, f.Close())
 }
@@ -138,7 +140,7 @@ func (r *recovered) merge(b *block, x *blockIndex, layouts map[string]*Layout) {
 		}
 		r.layout = x.layouts[i].layout
 	}
-	room := newRoom(x)
+	space := make([]restored, len(x.entries)) // in one piece: opening a store is mostly allocation otherwise
 	for i := range x.entries {
 		e := &x.entries[i]
 		l := x.layouts[e.layout].layout
@@ -151,7 +153,8 @@ func (r *recovered) merge(b *block, x *blockIndex, layouts map[string]*Layout) {
 			s = &series{id: rendition.ID}
 			r.series[rendition.ID] = s
 		}
-		s.restore(b, e, rendition, l.changes, room)
+		space[i].stored.pieces = space[i].pieces[:0]
+		s.restore(b, e, rendition, l.changes, &space[i])
 	}
 }
 
@@ -167,92 +170,86 @@ func layoutKey(l *Layout) string {
 
 // restore lists a run of parts that follows what is listed: the next parts of
 // the newest segment, or the first of a later one.
-func (s *series) restore(b *block, e *indexEntry, r *cmaf.Rendition, changes int64, space *room) {
+func (s *series) restore(b *block, e *indexEntry, r *cmaf.Rendition, changes int64, space *restored) {
 	var newest *Segment
 	if n := len(s.segments); n > 0 {
 		newest = s.segments[n-1]
 	}
 	if newest == nil || newest.Number < e.segment {
-		if e.from != 0 || len(e.parts) == 0 && !e.gap {
+		if e.from != 0 || e.count() == 0 && !e.gap {
 			return
 		}
 		s.fill(e.segment)
-		newest = s.begin(e.segment, r, changes, space.body())
-		newest.Complete = true
+		newest = &space.segment
+		*newest = *s.begin(e.segment, r, changes, &space.body)
+		newest.Complete, newest.stored = true, &space.stored
 		s.segments = append(s.segments, newest)
 	}
 	switch {
 	case e.gap:
 		s.lose(e.segment)
-	case newest.Number == e.segment && newest.body != nil && int(e.from) <= len(newest.Parts):
-		newest.extend(b, e, r, space)
+	case newest.Number == e.segment && newest.body != nil && int(e.from) <= newest.Len():
+		newest.stored.extend(piece{block: b, packed: e.packed, start: e.start}, newest.Len()-int(e.from))
+		newest.Rendition = r
 	}
 }
 
-// room is where the segments of one block go, in a few pieces: opening a store
-// is mostly allocation otherwise.
-type room struct {
-	bodies  []body
-	parts   []cmaf.Part
-	extents []extent
-	rows    [][]extent
+// restored is room for a segment that was found on disk.
+type restored struct {
+	segment Segment
+	body    body
+	stored  stored
+	pieces  [1]piece
 }
 
-func newRoom(x *blockIndex) *room {
-	n := 0
-	for i := range x.entries {
-		n += len(x.entries[i].parts)
+// stored is what a block's index says of a segment. It is unpacked when the
+// segment is first asked for: opening a store does not wait for that.
+type stored struct {
+	pieces []piece
+	count  int // parts
+
+	once  sync.Once
+	parts []cmaf.Part
+}
+
+// piece is a run of parts in one block.
+type piece struct {
+	block  *block
+	packed []byte // as in the index; the part before it, if any, is that of another piece
+	start  int64  // decode time of the first
+}
+
+// extend appends what a piece has beyond the parts that are known. The segment
+// is not published yet.
+func (t *stored) extend(p piece, known int) {
+	if known*entryPartSize >= len(p.packed) {
+		return
 	}
-	entries := len(x.entries)
-	return &room{make([]body, entries), make([]cmaf.Part, n), make([]extent, n), make([][]extent, entries)}
-}
-
-func (m *room) body() *body {
-	b := &m.bodies[0]
-	m.bodies = m.bodies[1:]
-	return b
-}
-
-// row keeps the extents of a segment.
-func (m *room) row(extents []extent) *[]extent {
-	r := &m.rows[0]
-	m.rows = m.rows[1:]
-	*r = extents
-	return r
-}
-
-// take gives empty slices with room for n.
-func (m *room) take(n int) ([]cmaf.Part, []extent) {
-	parts, extents := m.parts[:0:n], m.extents[:0:n]
-	m.parts, m.extents = m.parts[n:], m.extents[n:]
-	return parts, extents
-}
-
-// extend appends the parts of an entry that the segment does not have yet. The
-// segment is not published yet.
-func (g *Segment) extend(b *block, e *indexEntry, r *cmaf.Rendition, space *room) {
-	var extents []extent
-	if disk := g.body.disk.Load(); disk != nil {
-		extents = *disk
+	for ; known > 0; known-- {
+		p.start += int64(parsePart(p.packed).duration)
+		p.packed = p.packed[entryPartSize:]
 	}
-	skip := len(g.Parts) - int(e.from)
-	if len(g.Parts) == 0 {
-		g.Parts, extents = space.take(len(e.parts))
-	}
-	start := e.start
-	for i := range e.parts {
-		p := &e.parts[i]
-		if i >= skip {
-			g.Parts = append(g.Parts, cmaf.Part{
+	t.pieces = append(t.pieces, p)
+	t.count += len(p.packed) / entryPartSize
+}
+
+// unpack fills in the parts, and where they lie.
+func (t *stored) unpack(b *body) {
+	parts, extents := make([]cmaf.Part, 0, t.count), make([]extent, 0, t.count)
+	for _, piece := range t.pieces {
+		start := piece.start
+		for packed := piece.packed; len(packed) > 0; packed = packed[entryPartSize:] {
+			p := parsePart(packed)
+			parts = append(parts, cmaf.Part{
 				Start: start, Duration: int64(p.duration), Independent: p.flags&flagIndependent != 0,
 				Bytes: int(p.length), KeyBytes: int(p.keyBytes),
 			})
-			extents = append(extents, extent{block: b, offset: p.offset, crc: p.crc})
+			extents = append(extents, extent{block: piece.block, offset: p.offset, crc: p.crc})
+			start += int64(p.duration)
 		}
-		start += int64(p.duration)
 	}
-	g.body.disk.Store(space.row(extents))
-	g.Rendition = r
+	t.parts, t.pieces = parts, nil
+	b.disk.Store(&extents)
 }
 
 // trim drops what lies below the oldest block, and what cannot be listed at the

@@ -57,12 +57,12 @@ func TestTornTailAtEveryByte(t *testing.T) {
 		for _, r := range l.Renditions {
 			listing := s.Edge().Listing(r.ID)
 			require.Equal(t, wanted(r, k, 16, partBytes), bytesOf(t, s.Edge(), r.ID, k))
-			parts := len(listing.Segment(k + 1).Parts)
+			parts := len(listing.Segment(k + 1).Parts())
 			require.GreaterOrEqual(t, parts, 1)
 			require.Equal(t, wanted(r, k+1, parts, partBytes), bytesOf(t, s.Edge(), r.ID, k+1))
 		}
 		if cut == len(whole) {
-			require.Len(t, s.Edge().Listing("audio").Segment(k+1).Parts, 2)
+			require.Len(t, s.Edge().Listing("audio").Segment(k+1).Parts(), 2)
 		}
 		again := openRAM(t, after, Config{})
 		require.Equal(t, listingText(s), listingText(again), "cut at %d: recovery is repeatable", cut)
@@ -86,7 +86,7 @@ func TestHolesInTheTail(t *testing.T) {
 		clear(damaged[len(data)-n:])
 		s := openRAM(t, after, Config{})
 		listing := s.Edge().Listing("audio")
-		require.Len(t, listing.Segment(k+1).Parts, 2, "the last part is gone, the segment is not")
+		require.Len(t, listing.Segment(k+1).Parts(), 2, "the last part is gone, the segment is not")
 		require.Equal(t, wanted(l.Renditions[2], k+1, 2, partBytes), bytesOf(t, s.Edge(), "audio", k+1))
 	}
 }
@@ -95,7 +95,7 @@ func listingText(s *Store) string {
 	var out strings.Builder
 	for _, listing := range s.Edge().Listings() {
 		for _, g := range listing.Range(0, 1<<40) {
-			fmt.Fprintf(&out, "%s %+v\n", listing.ID, g.Segment)
+			fmt.Fprintf(&out, "%s %+v\n", listing.ID, g.Describe())
 		}
 	}
 	return out.String()
@@ -196,9 +196,9 @@ func TestBitRotCostsOneSegment(t *testing.T) {
 				for n := k; n < k+4; n++ {
 					g, err := s.Edge().Find(r.ID, n)
 					if err == nil {
-						err = g.Check(0, len(g.Parts))
+						err = g.Check(0, len(g.Parts()))
 					}
-					if r.ID == "v720" && n == k+1 && (err != nil || len(g.Parts) == 7) {
+					if r.ID == "v720" && n == k+1 && (err != nil || len(g.Parts()) == 7) {
 						continue // lost, or short where it was found by scanning
 					}
 					require.NoError(t, err)

@@ -25,11 +25,36 @@ type Segment struct {
 	Rendition *cmaf.Rendition // as it was then: whose init section these parts need
 	Changes   int64           // of init sections in the channel before this segment, since it was born
 
-	body *body // nil for a gap
+	body   *body   // nil for a gap
+	stored *stored // nil where the embedded value has the parts
 }
 
 // Gap says that nothing of the segment is held.
-func (g *Segment) Gap() bool { return len(g.Parts) == 0 && g.Complete }
+func (g *Segment) Gap() bool { return g.Len() == 0 && g.Complete }
+
+// Len is how many parts the segment has.
+func (g *Segment) Len() int {
+	if g.stored != nil {
+		return g.stored.count
+	}
+	return len(g.Segment.Parts)
+}
+
+// Parts are the segment's, in order, read-only.
+func (g *Segment) Parts() []cmaf.Part {
+	if g.stored == nil {
+		return g.Segment.Parts
+	}
+	g.stored.once.Do(func() { g.stored.unpack(g.body) })
+	return g.stored.parts
+}
+
+// Describe is the segment as playlists take it.
+func (g *Segment) Describe() cmaf.Segment {
+	out := g.Segment
+	out.Parts = g.Parts()
+	return out
+}
 
 // body is shared by all versions of a segment. At every moment it has memory,
 // or disk, or has been lost.
@@ -51,7 +76,8 @@ type extent struct {
 // Check makes sure that parts [from, to) can be sent, reading from disk what
 // has not been read since the store was opened. It fails with ErrLost.
 func (g *Segment) Check(from, to int) error {
-	if from < 0 || from > to || to > len(g.Parts) || g.body == nil {
+	parts := g.Parts()
+	if from < 0 || from > to || to > len(parts) || g.body == nil {
 		return ErrLost
 	}
 	if g.body.memory.Load() != nil {
@@ -65,7 +91,7 @@ func (g *Segment) Check(from, to int) error {
 		if p < 64 && g.body.verified.Load()&(1<<p) != 0 {
 			continue
 		}
-		if err := (*disk)[p].check(g.Parts[p].Bytes); err != nil {
+		if err := (*disk)[p].check(parts[p].Bytes); err != nil {
 			if g.body.bad.CompareAndSwap(false, true) && g.body.report != nil {
 				g.body.report(g.body)
 			}
@@ -80,7 +106,8 @@ func (g *Segment) Check(from, to int) error {
 
 // WriteParts sends parts [from, to). Parts in memory go out in one Write each.
 func (g *Segment) WriteParts(w io.Writer, from, to int) error {
-	if from < 0 || from > to || to > len(g.Parts) || g.body == nil {
+	parts := g.Parts()
+	if from < 0 || from > to || to > len(parts) || g.body == nil {
 		return ErrLost
 	}
 	for p := from; p < to; p++ {
@@ -94,7 +121,7 @@ func (g *Segment) WriteParts(w io.Writer, from, to int) error {
 		if disk == nil || p >= len(*disk) {
 			return ErrLost
 		}
-		if err := (*disk)[p].copyTo(w, g.Parts[p].Bytes); err != nil {
+		if err := (*disk)[p].copyTo(w, parts[p].Bytes); err != nil {
 			return err
 		}
 	}
@@ -144,8 +171,8 @@ func (e *extent) check(length int) error {
 // goroutine.
 func (g *Segment) Reader(from, to int) io.ReadSeeker {
 	r := &reader{segment: g, from: from, to: to}
-	for p := from; p < to; p++ {
-		r.size += int64(g.Parts[p].Bytes)
+	for _, part := range g.Parts()[from:to] {
+		r.size += int64(part.Bytes)
 	}
 	return r
 }
@@ -177,7 +204,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 	start := int64(0)
 	for n := r.from; n < r.to; n++ {
-		length := int64(r.segment.Parts[n].Bytes)
+		length := int64(r.segment.Parts()[n].Bytes)
 		if r.at >= start+length {
 			start += length
 			continue

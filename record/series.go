@@ -108,7 +108,7 @@ func (s *series) add(i *item) {
 	h.body.memory.Store(&memory)
 	h.parts++
 	grown := *s.open
-	grown.Parts = append(grown.Parts, c.Describe())
+	grown.Segment.Parts = append(grown.Segment.Parts, c.Describe())
 	s.open, s.dirty = &grown, true
 	if c.Last {
 		s.close()

@@ -61,10 +61,10 @@ func TestGroupCommit(t *testing.T) {
 		s.Append(chunkOf(l.Renditions[0], k, 1, partBytes))
 		time.Sleep(gatherTime - 1)
 		synctest.Wait()
-		require.Len(t, s.Edge().Listing("v720").Open().Parts, 1)
+		require.Len(t, s.Edge().Listing("v720").Open().Parts(), 1)
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		require.Len(t, s.Edge().Listing("v720").Open().Parts, 2, "the other rung is late")
+		require.Len(t, s.Edge().Listing("v720").Open().Parts(), 2, "the other rung is late")
 	})
 }
 
@@ -112,7 +112,7 @@ func TestSnapshotsDoNotChange(t *testing.T) {
 			}
 		}
 		require.Len(t, early.Listing("v720").Range(0, 1<<40), 1)
-		require.Len(t, early.Listing("v720").Open().Parts, 1)
+		require.Len(t, early.Listing("v720").Open().Parts(), 1)
 		row := s.Edge().Listing("v720").Range(k+5, k+8)
 		require.Len(t, row, 3)
 		require.Equal(t, k+5, row[0].Number)
@@ -143,7 +143,7 @@ func TestRefusesWhatDoesNotFollow(t *testing.T) {
 			s.Append(c)
 		}
 		time.Sleep(time.Second)
-		require.Len(t, s.Edge().Listing("v720").Open().Parts, 1)
+		require.Len(t, s.Edge().Listing("v720").Open().Parts(), 1)
 		require.Equal(t, uint64(6), s.State().Refused)
 	})
 }
@@ -160,7 +160,7 @@ func TestGapsAndShortSegments(t *testing.T) {
 		appendPart(s.Store, l, k+3, 0, partBytes)
 		time.Sleep(time.Second)
 		listing := s.Edge().Listing("v720")
-		require.Len(t, listing.Segment(k).Parts, 3)
+		require.Len(t, listing.Segment(k).Parts(), 3)
 		require.True(t, listing.Segment(k).Complete)
 		require.True(t, listing.Segment(k+1).Gap())
 		require.True(t, listing.Segment(k+2).Gap())

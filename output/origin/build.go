@@ -61,7 +61,7 @@ func (d *documents) windowSegments() int64 {
 func segments(window []*record.Segment, present *cmaf.Rendition) []cmaf.Segment {
 	out := make([]cmaf.Segment, len(window))
 	for i, g := range window {
-		out[i] = g.Segment
+		out[i] = g.Describe()
 		if g.Rendition.InitName != present.InitName {
 			out[i].InitName = g.Rendition.InitName
 		}
@@ -115,7 +115,7 @@ func (d *documents) buildManifest() *document {
 // end is when what is listed ends: the publish time of a manifest is that of
 // the media, so that two nodes say the same.
 func end(r *cmaf.Rendition, window []*record.Segment) media.Time {
-	parts := window[len(window)-1].Parts
+	parts := window[len(window)-1].Parts()
 	if len(parts) == 0 {
 		return 0
 	}

@@ -101,13 +101,13 @@ func (q *request) media(d *documents) {
 	switch {
 	case errors.Is(err, record.ErrExpired):
 		q.refuse(http.StatusGone, d.ages.plainError)
-	case err != nil || name.part >= int64(len(g.Parts)):
+	case err != nil || name.part >= int64(g.Len()):
 		// Never there, lost, or a hint that the next listing dropped (H48).
 		q.refuse(http.StatusNotFound, d.ages.plainError)
 	case name.part >= 0:
 		q.stored(d, g, int(name.part), int(name.part)+1, blocked)
 	case g.Complete:
-		q.stored(d, g, 0, len(g.Parts), blocked)
+		q.stored(d, g, 0, g.Len(), blocked)
 	default:
 		q.follow(d, g)
 	}
@@ -151,7 +151,7 @@ func (q *request) stored(d *documents, g *record.Segment, from, to int, blocked 
 		return
 	}
 	size := 0
-	for _, part := range g.Parts[from:to] {
+	for _, part := range g.Parts()[from:to] {
 		size += part.Bytes
 	}
 	h := q.w.Header()
@@ -160,7 +160,7 @@ func (q *request) stored(d *documents, g *record.Segment, from, to int, blocked 
 	if blocked {
 		h["Cache-Control"] = d.ages.blocking
 	}
-	etag := fmt.Sprintf(`"%s-%d-%d-%d"`, q.name, len(g.Parts), size, g.Parts[from].Start)
+	etag := fmt.Sprintf(`"%s-%d-%d-%d"`, q.name, g.Len(), size, g.Parts()[from].Start)
 	h["Etag"] = []string{etag}
 	h["Accept-Ranges"] = acceptRanges
 	q.prioritise(d)
@@ -205,8 +205,8 @@ func (q *request) follow(d *documents, g *record.Segment) {
 	defer timer.Stop()
 	listing := d.playlists[q.rendition].listing
 	for sent := 0; ; {
-		for ; sent < len(g.Parts); sent++ {
-			s.expect(g.Parts[sent].Bytes)
+		for ; sent < g.Len(); sent++ {
+			s.expect(g.Parts()[sent].Bytes)
 			err := g.WriteParts(q.w, sent, sent+1)
 			if err == nil {
 				err = s.flush()
