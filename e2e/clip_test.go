@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,7 +26,7 @@ func camera(number int) testmedia.Clip {
 }
 
 // cameraTone is a multiple of 100 Hz, as is its distance from the beep of 1 kHz.
-func cameraTone(number int) int { return []int{0, 1600, 400, 700, 1300}[number] }
+func cameraTone(number int) int { return []int{0, 500, 400, 700, 1300}[number] }
 
 // clip gives the file of a clip in a container.
 func clip(t *testing.T, c testmedia.Clip, extension string) string {
@@ -33,4 +34,12 @@ func clip(t *testing.T, c testmedia.Clip, extension string) string {
 	path, err := testmedia.File(context.Background(), folder(t), c, extension)
 	require.NoError(t, err)
 	return path
+}
+
+// remux makes another file of clips with ffmpeg.
+func remux(t *testing.T, path string, args ...string) {
+	t.Helper()
+	args = append([]string{"-v", "error", "-nostdin"}, args...)
+	said, err := exec.CommandContext(t.Context(), "ffmpeg", append(args, path)...).CombinedOutput()
+	require.NoError(t, err, "%s", said)
 }

@@ -134,16 +134,41 @@ func (s sound) between(from, to int64) []float32 {
 // that it is mixed with: the median of what each hundredth of a second holds.
 // So short, it forgives a source whose clock is just being followed.
 func (s sound) tone(from, to int64, hertz int) float64 {
-	const block = testmedia.SampleRate / 100
-	var levels []float64
-	for samples := s.between(from, to); len(samples) >= block; samples = samples[block:] {
-		levels = append(levels, testmedia.ReadTone(samples[:block], hertz))
-	}
+	return s.level(from, to, hertz, testmedia.SampleRate/100)
+}
+
+// pitch is the level of a frequency and of none that is 20 Hz away or more.
+func (s sound) pitch(from, to int64, hertz int) float64 {
+	return s.level(from, to, hertz, testmedia.SampleRate/20)
+}
+
+func (s sound) level(from, to int64, hertz, block int) float64 {
+	levels := s.levels(from, to, hertz, block)
 	if len(levels) == 0 {
 		return 0
 	}
 	slices.Sort(levels)
 	return levels[len(levels)/2]
+}
+
+// levels are those of a frequency in one block of samples after the other.
+func (s sound) levels(from, to int64, hertz, block int) (all []float64) {
+	for samples := s.between(from, to); len(samples) >= block; samples = samples[block:] {
+		all = append(all, testmedia.ReadTone(samples[:block], hertz))
+	}
+	return all
+}
+
+// holes is how much of an interval has no tone, of 0 to 1.
+func (s sound) holes(from, to int64, hertz int) float64 {
+	levels := s.levels(from, to, hertz, testmedia.SampleRate/100)
+	silent := 0
+	for _, level := range levels {
+		if level < testmedia.ToneLevel/4 {
+			silent++
+		}
+	}
+	return float64(silent) / float64(max(len(levels), 1))
 }
 
 // beeps are the sample numbers since the epoch at which beeps of 1 kHz begin,
