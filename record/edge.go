@@ -99,6 +99,21 @@ func (l *Listing) Segment(k int64) *Segment {
 	return nil
 }
 
+// All are the listed segments, oldest first, with what is kept of older times
+// and the one in progress.
+func (l *Listing) All(yield func(*Segment) bool) {
+	for _, r := range append(slices.Clip(l.kept), l.segments) {
+		for _, g := range r {
+			if !yield(g) {
+				return
+			}
+		}
+	}
+	if l.open != nil {
+		yield(l.open)
+	}
+}
+
 // rowOf is the newest row that begins before segment k.
 func (l *Listing) rowOf(k int64) row {
 	if len(l.segments) > 0 && l.segments[0].Number < k {

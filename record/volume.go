@@ -82,8 +82,10 @@ func (v *folder) Open(name string) (blockFile, error) {
 
 func (v *folder) Remove(name string) error { return v.root.Remove(name) }
 
-func (v *folder) Names() ([]string, error) {
-	dir, err := v.root.Open(".")
+func (v *folder) Names() ([]string, error) { return namesIn(v.root) }
+
+func namesIn(root *os.Root) ([]string, error) {
+	dir, err := root.Open(".")
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Run the appliance."`
 	Doctor  doctorCommand  `cmd:"" help:"Check this machine and say what to do about what is wrong."`
 	Token   tokenCommands  `cmd:"" help:"Make API keys."`
+	Store   storeCommands  `cmd:"" help:"Look at a channel's stored media, repair it, export it."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
 	Worker workerCommand `cmd:"" hidden:"" help:"Run a channel's pictures and sound; started by serve."`
