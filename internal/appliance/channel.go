@@ -49,12 +49,15 @@ type feed interface {
 
 // channel is one run of a channel, from its feeds to its playlists:
 //
-//	feeds -> worker host -> packager -> store -> origin
+//	feeds -> worker host -> program -> packager -> store -> origin
 type channel struct {
 	channelConfig
-	store  *record.Store
-	host   *worker.Host
-	worker atomic.Pointer[worker.Ready] // of the newest worker; nil before the first
+	store   *record.Store
+	host    *worker.Host
+	program fanOut                       // every packet of every rendition
+	worker  atomic.Pointer[worker.Ready] // of the newest worker; nil before the first
+
+	unpackage func() // takes the packager out of program
 
 	mu    sync.Mutex
 	feeds map[string]func() // cancel of the subscription, by source
@@ -70,7 +73,7 @@ func newChannel(config channelConfig) (*channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &channel{channelConfig: config, store: store, feeds: map[string]func(){}}
+	c := &channel{channelConfig: config, store: store, unpackage: func() {}, feeds: map[string]func(){}}
 	c.host = worker.NewHost(worker.Config{
 		Channel: config.ID, Show: config.Show, Clock: config.Clock, Rate: config.Grid.Rate, GOPFrames: config.Grid.GOPFrames(),
 		Device: config.Device, Command: config.Worker, MemoryLimit: workerMemory,
@@ -102,25 +105,34 @@ func (c *channel) Run(ctx context.Context) error {
 // which the timeline begins: that of the first segment that the store leaves
 // free.
 func (c *channel) beginProgram(renditions []worker.Rendition) (media.Sink, int64, error) {
-	packaged := make([]*cmaf.Rendition, len(renditions))
-	for i, r := range renditions {
+	var stored []*cmaf.Rendition
+	for _, r := range renditions {
+		if !packaged(r.Track) {
+			continue
+		}
 		made, err := cmaf.NewRendition(c.Grid, r.ID, r.Track, r.Bitrate)
 		if err != nil {
 			return nil, 0, err
 		}
-		packaged[i] = made
+		stored = append(stored, made)
 	}
-	if err := c.store.SetLayout(record.Layout{Grid: c.Grid, Renditions: packaged}); err != nil {
+	if err := c.store.SetLayout(record.Layout{Grid: c.Grid, Renditions: stored}); err != nil {
 		return nil, 0, err
 	}
-	packager := cmaf.NewPackager(packaged, c.store.Append)
+	packager := cmaf.NewPackager(stored, c.store.Append)
 	packager.Faults = func(f cmaf.Fault) {
 		c.Log.Error("packets of a rendition break off", "channel", c.ID, "rendition", f.Rendition, "unit", f.Unit, "missing", f.Missing, "reason", f.Reason)
 	}
+	c.unpackage() // what a worker began that could not go on
+	c.unpackage = c.program.add(packager, packaged)
 	c.Origin.Add(c.ID, origin.Channel{Store: c.store})
 	first := c.store.NextSegment(c.Clock.Now().Add(beginLead), c.Grid)
-	return packager, c.Grid.SegmentStart(first), nil
+	return &c.program, c.Grid.SegmentStart(first), nil
 }
+
+// packaged says which renditions are stored and served as CMAF: all but Opus,
+// which is for those who watch by WebRTC.
+func packaged(t *media.Track) bool { return t.Codec != media.Opus }
 
 // connectFeeds gives a new worker the packets of every source, beginning with
 // the last keyframe.

@@ -56,10 +56,9 @@ func (c *channel) condition() (api.ChannelStateState, string) {
 // fillerFrames is how much filler the fullest rung has got.
 func (c *channel) fillerFrames() int64 {
 	var most int64
-	for id, n := range c.host.Filled() {
-		if id != audioRendition {
-			most = max(most, n)
-		}
+	filled := c.host.Filled()
+	for _, rung := range c.Show().Ladder {
+		most = max(most, filled[rung.ID])
 	}
 	return most
 }

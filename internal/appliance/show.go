@@ -111,7 +111,7 @@ func (c *channelCheck) sources(known func(string) bool) {
 }
 
 func (c *channelCheck) ladder() {
-	seen := map[string]bool{audioRendition: true}
+	seen := map[string]bool{audioRendition: true, worker.OpusID: true}
 	canvas := c.document.Canvas
 	for i, rung := range c.document.Ladder {
 		pointer := fmt.Sprintf("/ladder/%d", i)

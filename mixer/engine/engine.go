@@ -81,8 +81,7 @@ func (e *Engine) open() error {
 		r.emit, r.finished = e.config.Emit, e.finished
 		compositor.Rungs = append(compositor.Rungs, gpu.Size{Width: r.track.Width, Height: r.track.Height})
 	}
-	renditions := e.ladder.ready.Renditions
-	e.sound = soundDesk{index: len(renditions) - 1, rate: e.rate, track: renditions[len(renditions)-1].Track, emit: e.config.Emit}
+	e.sound = newSoundDesk(show, e.ladder.ready.Renditions, e.config.Emit)
 	e.desk.changed = e.publish
 	e.publish(e.desk.sources)
 	var err error
@@ -141,7 +140,7 @@ func (e *Engine) start(s *source) {
 func (e *Engine) Run(ctx context.Context, first int64) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	if err := e.sound.open(e.config.Show, first); err != nil {
+	if err := e.sound.open(first); err != nil {
 		return err
 	}
 	inputs, stopInputs := context.WithCancel(context.Background())

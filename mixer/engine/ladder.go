@@ -8,7 +8,6 @@ import (
 
 	"millrace/gpu"
 	"millrace/internal/media"
-	"millrace/mixer/engine/audio"
 	"millrace/mixer/worker"
 )
 
@@ -29,15 +28,17 @@ type ladder struct {
 // openLadder opens the encoders of all rungs at once and, if asked, makes
 // their filler from the channel's slate.
 func openLadder(device gpu.Device, show worker.Show, gop int64, filler bool) (*ladder, error) {
-	n := len(show.Ladder)
+	n, sounds := len(show.Ladder), soundsOf(show)
 	l := &ladder{rungs: make([]*rung, n)}
-	renditions := make([]worker.Rendition, n+1)
-	errs := make([]error, n+1)
+	renditions := make([]worker.Rendition, n+len(sounds))
+	errs := make([]error, n+len(sounds))
 	var all sync.WaitGroup
 	for i := range show.Ladder {
 		all.Go(func() { l.rungs[i], renditions[i], errs[i] = openRung(device, show, i, gop, filler) })
 	}
-	all.Go(func() { renditions[n], errs[n] = openSound(show, filler) })
+	for i, sound := range sounds {
+		all.Go(func() { renditions[n+i], errs[n+i] = describeSound(sound, filler) })
+	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
 		l.close()
@@ -121,26 +122,6 @@ func fillerOf(device gpu.Device, config gpu.EncoderConfig, channel string, gop i
 		}
 	}
 	return fillers, nil
-}
-
-// openSound describes the audio rendition. Its encoder is opened with the
-// first frame, because its first access unit follows from that.
-func openSound(show worker.Show, filler bool) (worker.Rendition, error) {
-	rendition := worker.Rendition{ID: show.AudioID, Bitrate: show.AudioBitrate}
-	encoder, err := audio.NewEncoder(show.AudioID, audio.AAC(show.AudioBitrate), 1, 0)
-	if err != nil {
-		return rendition, fmt.Errorf("open rendition %q: %w", show.AudioID, err)
-	}
-	defer encoder.Close()
-	rendition.Track = encoder.Track()
-	if filler {
-		silence, err := audio.Silence(audio.AAC(show.AudioBitrate))
-		if err != nil {
-			return rendition, fmt.Errorf("make silence: %w", err)
-		}
-		rendition.Filler = []worker.Filler{{silence}}
-	}
-	return rendition, nil
 }
 
 func (l *ladder) close() {

@@ -27,6 +27,7 @@ func TestAMixerThatStartsLateCatchesUpWithRepeats(t *testing.T) {
 		require.Equal(t, uint32(want), number)
 	}
 	s.listen(t, 1) // every access unit too
+	s.listen(t, 2)
 }
 
 func TestFillerIsWholeAndReadWithTheRenditionsTrack(t *testing.T) {
@@ -37,7 +38,7 @@ func TestFillerIsWholeAndReadWithTheRenditionsTrack(t *testing.T) {
 	l, err := openLadder(device, show, 48, true)
 	require.NoError(t, err)
 	defer l.close()
-	require.Len(t, l.ready.Renditions, 2)
+	require.Equal(t, 3, len(l.ready.Renditions))
 	video := l.ready.Renditions[0]
 	decoder, err := device.NewDecoder(video.Track)
 	require.NoError(t, err)

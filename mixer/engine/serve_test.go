@@ -72,7 +72,7 @@ func startWorker(t testing.TB) (*child.Process, *child.Conn) {
 
 // requireReady wants every rendition with its filler, and the sandbox's account.
 func requireReady(t *testing.T, ready *worker.Ready, show worker.Show) {
-	require.Len(t, ready.Renditions, 4)
+	require.Len(t, ready.Renditions, 5)
 	for i, rendition := range ready.Renditions[:3] {
 		require.Equal(t, show.Ladder[i].ID, rendition.Track.ID)
 		require.Len(t, rendition.Filler, 2)
@@ -81,7 +81,10 @@ func requireReady(t *testing.T, ready *worker.Ready, show worker.Show) {
 		}
 	}
 	require.Equal(t, "mp4a.40.2", ready.Renditions[3].Track.MIME)
-	require.NotEmpty(t, ready.Renditions[3].Filler[0][0])
+	require.Equal(t, worker.OpusID, ready.Renditions[4].Track.ID)
+	for _, rendition := range ready.Renditions[3:] {
+		require.NotEmpty(t, rendition.Filler[0][0])
+	}
 	require.NotEmpty(t, ready.Sandbox)
 }
 
@@ -112,15 +115,16 @@ func TestWorkerProcess(t *testing.T) {
 	require.NoError(t, worker.Send(conn, &worker.Start{Frame: first}))
 	require.NoError(t, worker.Send(conn, &worker.Command{ID: 1, At: first + 10, Cut: new(string)}))
 	counts, acked, decoded := map[uint32]int64{}, false, false
-	for counts[0] < 30 || counts[1] < 30 || counts[2] < 30 || counts[3] < 30 || !acked || !decoded {
+	for counts[0] < 30 || counts[1] < 30 || counts[2] < 30 || counts[3] < 30 || counts[4] < 30 || !acked || !decoded {
 		require.Less(t, time.Since(begin), 2*time.Minute)
 		message, err := worker.Receive(conn)
 		require.NoError(t, err)
 		switch m := message.(type) {
 		case *worker.StreamPacket:
 			want := show.Canvas.Rate.At(first + counts[m.Stream])
-			if m.Stream == 3 {
-				want = worker.AccessUnitTime(worker.FirstAccessUnit(show.Canvas.Rate, first) + counts[3])
+			if m.Stream >= 3 {
+				grid := []worker.AudioGrid{worker.AACGrid, worker.OpusGrid}[m.Stream-3]
+				want = grid.At(grid.First(show.Canvas.Rate, first) + counts[m.Stream])
 			}
 			require.Equal(t, want, m.Packet.PTS)
 			counts[m.Stream]++

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"time"
-
 	"millrace/internal/media"
 	"millrace/mixer/engine/audio"
 	"millrace/mixer/worker"
@@ -11,20 +9,30 @@ import (
 // soundDesk sums the sources of each tick and encodes the sum. Owned by the
 // tick.
 type soundDesk struct {
-	index   int // of the rendition
 	rate    media.Rate
-	track   *media.Track
-	encoder *audio.Encoder
+	program []*soundRung // AAC and Opus of one sound
 	limiter audio.Limiter
 	bus     audio.Block
-	emit    func(rendition int, p *media.Packet)
 }
 
-// open begins the rendition with the first access unit that belongs to frame.
-func (d *soundDesk) open(show worker.Show, frame int64) (err error) {
-	first := worker.FirstAccessUnit(d.rate, frame)
-	d.encoder, err = audio.NewEncoder(show.AudioID, audio.AAC(show.AudioBitrate), first, d.rate.Samples(frame, audio.Hz))
-	return err
+// newSoundDesk is for the renditions of sound among those of Ready.
+func newSoundDesk(show worker.Show, renditions []worker.Rendition, emit func(int, *media.Packet)) soundDesk {
+	d := soundDesk{rate: show.Canvas.Rate}
+	for i, sound := range soundsOf(show) {
+		stream := len(show.Ladder) + i
+		d.program = append(d.program, &soundRung{sound: sound, stream: stream, track: renditions[stream].Track, emit: emit})
+	}
+	return d
+}
+
+// open begins the renditions with the first access unit that belongs to frame.
+func (d *soundDesk) open(frame int64) error {
+	for _, r := range d.program {
+		if err := r.open(d.rate, frame); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tick mixes and encodes exactly the samples of frame n.
@@ -40,19 +48,16 @@ func (d *soundDesk) tick(n int64, desk *desk) error {
 		s.voice.Mix(bus, s.sound(), from-s.delay(), s.level(desk.onAir[id]))
 	}
 	d.limiter.Process(bus)
-	return d.encoder.Write(bus, d.out)
-}
-
-func (d *soundDesk) out(i int64, data []byte) {
-	pts := worker.AccessUnitTime(i)
-	d.emit(d.index, &media.Packet{
-		Track: d.track, PTS: pts, DTS: pts, Duration: audio.AACUnit * time.Second / audio.Hz, Key: true, Data: data,
-	})
+	for _, r := range d.program {
+		if err := r.write(bus); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *soundDesk) close() {
-	if d.encoder != nil {
-		d.encoder.Close()
-		d.encoder = nil
+	for _, r := range d.program {
+		r.close()
 	}
 }

@@ -48,17 +48,19 @@ func TestWhoIsHeard(t *testing.T) {
 		require.Empty(t, s.do(worker.Command{At: s.first + 60, Show: &changed}).Error)
 		s.until(s.first + 95)
 	})
-	ring, _ := s.listen(t, 1)
 	wants := [][4]float64{ // tones of a to d, second by second
 		{testTone, testTone / 2, 0, 0},
 		{0, testTone / 2, 0, 0},
 		{0, testTone / 2, 0, testTone},
 	}
-	for second, want := range wants {
-		begin := s.rate.At(s.first + 30*int64(second))
-		for i, hz := range []float64{440, 554, 659, 880} {
-			got := level(ring, hz, begin.Add(200*time.Millisecond), begin.Add(700*time.Millisecond))
-			require.InDelta(t, want[i], got, 0.003, "second %d source %c", second, 'a'+i)
+	for rendition := 1; rendition <= 2; rendition++ {
+		ring, _ := s.listen(t, rendition)
+		for second, want := range wants {
+			begin := s.rate.At(s.first + 30*int64(second))
+			for i, hz := range []float64{440, 554, 659, 880} {
+				got := level(ring, hz, begin.Add(200*time.Millisecond), begin.Add(700*time.Millisecond))
+				require.InDelta(t, want[i], got, 0.003, "rendition %d second %d source %c", rendition, second, 'a'+i)
+			}
 		}
 	}
 }
@@ -151,15 +153,17 @@ func TestSoundHasNoSeams(t *testing.T) {
 		show := testShow(rate)
 		show.Program = "only-a"
 		s := inStudio(t, show, func(t *testing.T, s *studio) { s.until(s.rate.Index(noon.Add(1900 * time.Millisecond))) })
-		ring, _ := s.listen(t, 1)
-		got, want := audio.NewBlock(audio.Hz/2), audio.NewBlock(audio.Hz/2)
-		at := noon.Add(1200 * time.Millisecond).Ticks(audio.Hz)
-		require.True(t, ring.Read(at, got))
-		audio.NewTone(440, 0).Read(at, want)
-		var worst float64
-		for i := range got[0] {
-			worst = max(worst, math.Abs(float64(got[0][i]-want[0][i])))
+		for rendition := 1; rendition <= 2; rendition++ {
+			ring, _ := s.listen(t, rendition)
+			got, want := audio.NewBlock(audio.Hz/2), audio.NewBlock(audio.Hz/2)
+			at := noon.Add(1200 * time.Millisecond).Ticks(audio.Hz)
+			require.True(t, ring.Read(at, got))
+			audio.NewTone(440, 0).Read(at, want)
+			var worst float64
+			for i := range got[0] {
+				worst = max(worst, math.Abs(float64(got[0][i]-want[0][i])))
+			}
+			require.Less(t, worst, 0.01, "%s rendition %d", rate, rendition)
 		}
-		require.Less(t, worst, 0.01, rate)
 	}
 }

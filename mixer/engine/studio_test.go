@@ -181,15 +181,21 @@ func clone(f *gpu.Frame) pattern.Picture {
 
 // listen decodes a rendition of sound into a ring and gives its first sample.
 func (s *studio) listen(t *testing.T, rendition int) (*audio.Ring, int64) {
-	packets := s.packets[rendition]
+	return listen(t, s.packets[rendition], func(grid worker.AudioGrid) int64 { return grid.First(s.rate, s.first) })
+}
+
+// listen decodes packets that must begin with an access unit and miss none.
+func listen(t *testing.T, packets []*media.Packet, begin func(worker.AudioGrid) int64) (*audio.Ring, int64) {
 	require.NotEmpty(t, packets)
-	ring := audio.NewRing(len(packets)*audio.AACUnit + audio.Hz)
+	grid, ok := worker.GridOf(packets[0].Track.Codec)
+	require.True(t, ok)
+	ring := audio.NewRing(len(packets)*int(grid) + audio.Hz)
 	feed := audio.NewFeed(ring)
 	defer feed.Close()
-	first := worker.FirstAccessUnit(s.rate, s.first)
+	first := begin(grid)
 	for i, p := range packets {
-		require.Equal(t, worker.AccessUnitTime(first+int64(i)), p.PTS)
+		require.Equal(t, grid.At(first+int64(i)), p.PTS)
 		require.NoError(t, feed.Write(p))
 	}
-	return ring, first * audio.AACUnit
+	return ring, first * int64(grid)
 }

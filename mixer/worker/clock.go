@@ -41,21 +41,3 @@ func monotonicNow() (int64, error) {
 	}
 	return now.Nano(), nil
 }
-
-// AudioHz is the sample rate of every channel's audio.
-const AudioHz = 48000
-
-// AccessUnitSamples is the length of one AAC access unit.
-const AccessUnitSamples = 1024
-
-// AccessUnitTime is when audio access unit i starts.
-func AccessUnitTime(i int64) media.Time {
-	return media.TimeOfTicks(i*AccessUnitSamples, AudioHz)
-}
-
-// FirstAccessUnit is the first audio access unit of a worker that starts at
-// frame: the first that begins with or after that frame's samples.
-func FirstAccessUnit(rate media.Rate, frame int64) int64 {
-	samples := rate.Samples(frame, AudioHz)
-	return (samples + AccessUnitSamples - 1) / AccessUnitSamples
-}

@@ -168,7 +168,7 @@ func (c *Continuity) pass(line *line, packet *media.Packet) error {
 		return fmt.Errorf("starts at frame %d instead of %d", number, begin)
 	case !line.running && number < max(line.next, begin):
 		return nil // an audio encoder's priming
-	case !line.running && number > begin+accessUnitsPerSecond:
+	case !line.running && number > begin+line.second():
 		return fmt.Errorf("starts at access unit %d instead of %d", number, begin)
 	}
 	for line.next < number { // the clock has not come to the last filler yet

@@ -111,7 +111,8 @@ func TestFirstWorkerBeginsTheTimelineWithoutFiller(t *testing.T) {
 		next, filler, _ := s.witness.state()
 		require.Empty(t, filler)
 		require.Equal(t, s.first+200, next["v1"])
-		require.InDelta(t, s.rate.Samples(s.first+200, AudioHz)/AccessUnitSamples, next["audio"], 1)
+		require.InDelta(t, s.rate.Samples(s.first+200, AudioHz)/int64(AACGrid), next["audio"], 1)
+		require.InDelta(t, s.rate.Samples(s.first+200, AudioHz)/int64(OpusGrid), next["opus"], 1)
 	})
 }
 
@@ -171,7 +172,8 @@ func TestFillerIsWrittenWhenDue(t *testing.T) {
 			next, _, _ := s.witness.state()
 			require.Equal(t, n+1, next["v1"])
 			// Audio is never a whole access unit behind, nor ahead.
-			require.InDelta(t, float64(s.rate.At(n)), float64(AccessUnitTime(next["audio"]-1)), float64(22*time.Millisecond))
+			require.InDelta(t, float64(s.rate.At(n)), float64(AACGrid.At(next["audio"]-1)), float64(22*time.Millisecond))
+			require.InDelta(t, float64(s.rate.At(n)), float64(OpusGrid.At(next["opus"]-1)), float64(20*time.Millisecond))
 		}
 	})
 }
@@ -308,16 +310,18 @@ func TestAudioPriming(t *testing.T) {
 	for _, shift := range []int64{-3, -1, 1, 5} {
 		onStage(t, rate30, func(s *stage) {
 			s.attach()
-			s.encoders.nextUnit += shift
+			s.encoders.nextUnit[0] += shift
+			s.encoders.nextUnit[1] += 2 * shift
 			s.work(60)
 			_, filler, _ := s.witness.state()
 			require.Len(t, filler["audio"], int(max(shift, 0)))
+			require.Len(t, filler["opus"], int(max(2*shift, 0)))
 		})
 	}
 	onStage(t, rate30, func(s *stage) {
 		s.attach()
 		s.wait(s.frame)
-		at := AccessUnitTime(FirstAccessUnit(rate30, s.frame+40))
+		at := AACGrid.At(AACGrid.First(rate30, s.frame+40))
 		require.ErrorIs(t, s.continuity.Write(2, &media.Packet{PTS: at, DTS: at, Data: []byte{1}}), ErrContinuity)
 	})
 }

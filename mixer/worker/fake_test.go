@@ -69,7 +69,17 @@ func avcc(sets ...[]byte) []byte {
 	return config
 }
 
-// fakeRenditions are two rungs and one audio rendition, with filler.
+// fakeSounds are the renditions of sound, behind the two rungs.
+func fakeSounds() []Rendition {
+	return []Rendition{
+		{ID: "audio", Bitrate: 128_000, Filler: []Filler{{[]byte("silence")}}, Track: &media.Track{
+			ID: "audio", Kind: media.Audio, Codec: media.AAC, Config: []byte{0x11, 0x90}, SampleRate: AudioHz, Channels: 2}},
+		{ID: "opus", Bitrate: 96_000, Filler: []Filler{{[]byte("hush")}}, Track: &media.Track{
+			ID: "opus", Kind: media.Audio, Codec: media.Opus, Config: []byte{0, 2}, SampleRate: AudioHz, Channels: 2}},
+	}
+}
+
+// fakeRenditions are two rungs and the sound, with filler.
 func fakeRenditions(rate media.Rate, gop int64) []Rendition {
 	var renditions []Rendition
 	for _, id := range []string{"v2", "v1"} {
@@ -85,10 +95,7 @@ func fakeRenditions(rate media.Rate, gop int64) []Rendition {
 		}
 		renditions = append(renditions, rendition)
 	}
-	return append(renditions, Rendition{ID: "audio", Bitrate: 128_000,
-		Track:  &media.Track{ID: "audio", Kind: media.Audio, Codec: media.AAC, Config: []byte{0x11, 0x90}, SampleRate: AudioHz, Channels: 2},
-		Filler: []Filler{{[]byte("silence")}},
-	})
+	return append(renditions, fakeSounds()...)
 }
 
 // fakeEncoders make what a worker's encoders would.
@@ -96,12 +103,12 @@ type fakeEncoders struct {
 	rate     media.Rate
 	gop      int64
 	start    int64
-	nextUnit int64 // of audio
 	idrs     [2]int
+	nextUnit [2]int64 // of AAC and Opus
 }
 
 func newFakeEncoders(rate media.Rate, gop, start int64) *fakeEncoders {
-	return &fakeEncoders{rate: rate, gop: gop, start: start, nextUnit: FirstAccessUnit(rate, start)}
+	return &fakeEncoders{rate: rate, gop: gop, start: start, nextUnit: [2]int64{AACGrid.First(rate, start), OpusGrid.First(rate, start)}}
 }
 
 // tick emits frame n of every rung and the audio that it completes.
@@ -116,11 +123,13 @@ func (e *fakeEncoders) tick(n int64, emit func(*StreamPacket) error) error {
 			return err
 		}
 	}
-	for (e.nextUnit+1)*AccessUnitSamples <= e.rate.Samples(n+1, AudioHz) {
-		at := AccessUnitTime(e.nextUnit)
-		e.nextUnit++
-		if err := emit(&StreamPacket{Stream: 2, Packet: &media.Packet{PTS: at, DTS: at, Key: true, Data: []byte("sound")}}); err != nil {
-			return err
+	for i, grid := range []AudioGrid{AACGrid, OpusGrid} {
+		for (e.nextUnit[i]+1)*int64(grid) <= e.rate.Samples(n+1, AudioHz) {
+			at := grid.At(e.nextUnit[i])
+			e.nextUnit[i]++
+			if err := emit(&StreamPacket{Stream: uint32(2 + i), Packet: &media.Packet{PTS: at, DTS: at, Key: true, Data: []byte("sound")}}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

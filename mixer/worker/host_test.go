@@ -121,7 +121,7 @@ func TestWorkersDieAndTheTimelineGoesOn(t *testing.T) {
 		require.NotEmpty(t, numbers)
 		require.EqualValues(t, len(numbers), filled[id])
 	}
-	require.Len(t, filler, 3)
+	require.Len(t, filler, 4)
 }
 
 // Whatever a worker does wrong, it is replaced and filler covers it.

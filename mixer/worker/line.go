@@ -10,9 +10,6 @@ import (
 	"millrace/internal/media"
 )
 
-// accessUnitsPerSecond is the rate of audio access units, rounded up.
-const accessUnitsPerSecond = AudioHz/AccessUnitSamples + 1
-
 // line is the timeline of one rendition: frames of video or access units of
 // audio, each with its number. The Continuity that owns it guards it.
 type line struct {
@@ -20,6 +17,7 @@ type line struct {
 	track  *media.Track // of the first worker, for the channel's life
 	rate   media.Rate
 	gop    int64
+	grid   AudioGrid // audio only
 	filler []Filler
 	sets   *parameterSets // video only
 
@@ -37,7 +35,6 @@ type line struct {
 
 func newLine(rendition Rendition, rate media.Rate, gop, first int64) (*line, error) {
 	l := &line{id: rendition.ID, track: rendition.Track, rate: rate, gop: gop, filler: rendition.Filler}
-	l.next = l.begin(first)
 	variants, units := 1, int64(1)
 	if l.video() {
 		variants, units = 2, gop
@@ -45,7 +42,12 @@ func newLine(rendition Rendition, rate media.Rate, gop, first int64) (*line, err
 		if l.sets, err = parseAVCC(l.track.Config); err != nil {
 			return nil, err
 		}
+	} else if grid, ok := GridOf(l.track.Codec); ok {
+		l.grid = grid
+	} else {
+		return nil, fmt.Errorf("sound as %q has no grid", l.track.Codec)
 	}
+	l.next = l.begin(first)
 	if len(l.filler) < variants {
 		return nil, fmt.Errorf("%d variants, needed %d", len(l.filler), variants)
 	}
@@ -71,7 +73,7 @@ func (l *line) begin(frame int64) int64 {
 	if l.video() {
 		return frame
 	}
-	return FirstAccessUnit(l.rate, frame)
+	return l.grid.First(l.rate, frame)
 }
 
 // at is when an access unit begins.
@@ -79,7 +81,15 @@ func (l *line) at(number int64) media.Time {
 	if l.video() {
 		return l.rate.At(number)
 	}
-	return AccessUnitTime(number)
+	return l.grid.At(number)
+}
+
+// second is how many access units begin within a second, rounded up.
+func (l *line) second() int64 {
+	if l.video() {
+		return (l.rate.Num + l.rate.Den - 1) / l.rate.Den
+	}
+	return AudioHz/int64(l.grid) + 1
 }
 
 // due is when the next access unit becomes filler.
@@ -90,10 +100,10 @@ func (l *line) number(t media.Time) (int64, bool) {
 	if t < 0 || t > 1<<62 {
 		return 0, false
 	}
-	number := l.rate.Index(t)
 	if !l.video() {
-		number = t.Ticks(AudioHz) / AccessUnitSamples
+		return l.grid.Number(t)
 	}
+	number := l.rate.Index(t)
 	return number, l.at(number) == t
 }
 

@@ -30,7 +30,7 @@ type Hello struct {
 }
 
 // Ready says that encoders and devices are open. Renditions are the ladder's
-// rungs in order, then the audio rendition.
+// rungs in order, then the audio rendition, then the program's Opus.
 type Ready struct {
 	Renditions []Rendition
 	Encoder    EncoderInfo
@@ -41,7 +41,8 @@ type Ready struct {
 type Rendition struct {
 	ID string
 	// Track.ID equals ID. Config is an avcC with the parameter sets of every
-	// encoder that may carry the rendition, or an AudioSpecificConfig.
+	// encoder that may carry the rendition, an AudioSpecificConfig, or the
+	// payload of a dOps box.
 	Track   *media.Track
 	Bitrate int // bits per second, nominal
 	// Filler stands in for the worker while it is replaced. Video: two
@@ -62,9 +63,9 @@ type EncoderInfo struct {
 }
 
 // Start tells a ready worker its first frame. Tick Frame is the first that it
-// composes; every rung begins there with an IDR and the audio rendition with
-// access unit FirstAccessUnit(rate, Frame). If Frame is due already, the worker
-// catches up: it never skips a tick.
+// composes; every rung begins there with an IDR and every rendition of sound
+// with access unit First(rate, Frame) of its grid. If Frame is due already, the
+// worker catches up: it never skips a tick.
 type Start struct {
 	Frame int64 `json:"frame"`
 }
@@ -80,7 +81,7 @@ type TrackChange struct {
 // StreamPacket is one access unit. To the worker: of the stream that a
 // TrackChange announced; Packet.Track is nil after decoding. From the worker:
 // Stream is the rendition's index in Ready, PTS = DTS = rate.At(n) for video
-// frame n and the instant of sample i*1024 for access unit i of audio.
+// frame n and At(i) of the codec's AudioGrid for access unit i of sound.
 type StreamPacket struct {
 	Stream uint32
 	Packet *media.Packet

@@ -21,6 +21,13 @@ type Show struct {
 	AudioBitrate int           `json:"audioBitrate"` // bits per second
 }
 
+// The program's sound as Opus, which browsers play: a rendition beside the
+// audio rendition, for the channel's life.
+const (
+	OpusID      = "opus"
+	OpusBitrate = 96_000 // bits per second
+)
+
 // Canvas is the picture that scenes are composed on.
 type Canvas struct {
 	Width  int        `json:"width"`  // pixels

@@ -151,9 +151,16 @@ func TestFirstAccessUnitStartsInItsFrame(t *testing.T) {
 	for _, rate := range []media.Rate{{Num: 24000, Den: 1001}, {Num: 25, Den: 1}, rate30, {Num: 60000, Den: 1001}} {
 		first := rate.Index(media.TimeOf(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)))
 		for frame := first; frame < first+500; frame++ {
-			unit := FirstAccessUnit(rate, frame)
-			require.GreaterOrEqual(t, unit*AccessUnitSamples, rate.Samples(frame, AudioHz))
-			require.Less(t, (unit-1)*AccessUnitSamples, rate.Samples(frame, AudioHz))
+			for _, grid := range []AudioGrid{AACGrid, OpusGrid} {
+				unit := grid.First(rate, frame)
+				require.GreaterOrEqual(t, unit*int64(grid), rate.Samples(frame, AudioHz))
+				require.Less(t, (unit-1)*int64(grid), rate.Samples(frame, AudioHz))
+				number, exact := grid.Number(grid.At(unit))
+				require.True(t, exact)
+				require.Equal(t, unit, number)
+				_, exact = grid.Number(grid.At(unit) + 1)
+				require.False(t, exact)
+			}
 		}
 	}
 }

@@ -31,7 +31,7 @@ func newWitness(clock *media.Clock, rate media.Rate, gop, first int64) *witness 
 	}
 	return &witness{
 		clock: clock, rate: rate, gop: gop, sets: sets,
-		next: map[string]int64{"v2": first, "v1": first, "audio": FirstAccessUnit(rate, first)},
+		next: map[string]int64{"v2": first, "v1": first, "audio": AACGrid.First(rate, first), "opus": OpusGrid.First(rate, first)},
 		last: map[string]*media.Packet{}, filler: map[string][]int64{}, got: make(chan struct{}, 1),
 	}
 }
@@ -50,7 +50,8 @@ func (w *witness) Write(p *media.Packet) {
 	w.next[id]++
 	begin, end := w.rate.At(n), w.rate.At(n+1)
 	if p.Track.Kind == media.Audio {
-		begin, end = AccessUnitTime(n), AccessUnitTime(n+1)
+		grid, _ := GridOf(p.Track.Codec)
+		begin, end = grid.At(n), grid.At(n+1)
 	}
 	if p.PTS != begin || p.DTS != begin || p.Duration != end.Sub(begin) {
 		w.fault("%s: %d expected, packet at %d, which is %d", id, n, p.PTS, w.rate.Index(p.PTS))
