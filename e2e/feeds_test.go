@@ -31,7 +31,7 @@ func TestFeedsMayChangeAndFail(t *testing.T) {
 	}
 	a.makeChannel(ids, v180)
 	loop := []string{"-re", "-stream_loop", "-1", "-i"}
-	publish(t, a.srtURL("cam1", keys["cam1"]), "-re", "-f", "concat", "-safe", "0", "-i", paths[0], "-c", "copy", "-pes_payload_size", "0")
+	publish(t, a.srtURL("cam1", keys["cam1"]), "-re", "-f", "concat", "-safe", "0", "-i", paths[0], "-c", "copy")
 	publish(t, a.rtmpURL(keys["cam2"]), append(loop, paths[1], "-c", "copy", "-an")...)
 	silent := publish(t, a.rtmpURL(keys["cam4"]), playFile(paths[3])...)
 	a.shows(15*time.Second, "live", "cam1", "cam2", "cam4")

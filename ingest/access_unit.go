@@ -15,7 +15,11 @@ type AccessUnit struct {
 	// the wire's counter wraps.
 	PTS, DTS time.Duration
 	Key      bool
-	Data     []byte // as media.Packet.Data
+	// Wait is how long it was held back for what came with it: containers put
+	// several access units into one packet, and send that with the last. Not
+	// positive where it was not.
+	Wait time.Duration
+	Data []byte // as media.Packet.Data
 }
 
 // Session is the connection of one publisher to its source. Write is called

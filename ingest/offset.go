@@ -112,6 +112,14 @@ func (o *offset) persists(since *media.Time, holds bool, now media.Time, span ti
 	return holds && now.Sub(*since) >= span
 }
 
+// postpone steps up because arrivals are counted later by d from now on.
+func (o *offset) postpone(d time.Duration) {
+	o.window.postpone(d)
+	o.lateSince, o.aheadSince = 0, 0
+	o.settled = o.settled.Add(d)
+	o.step(o.head().value.Add(d))
+}
+
 // step changes the value for everything after the newest source time.
 func (o *offset) step(value media.Time) {
 	if head := o.head(); head.value != value {
@@ -169,6 +177,14 @@ func (m *minimum) add(arrival, raw media.Time) {
 			m.value = min(m.value, b.least)
 		}
 	}
+}
+
+// postpone makes every measure so much greater.
+func (m *minimum) postpone(d time.Duration) {
+	for i := range m.buckets {
+		m.buckets[i].least += media.Time(d)
+	}
+	m.value += media.Time(d)
 }
 
 // least is meaningful after the first add.

@@ -13,12 +13,14 @@ const (
 	commonBase  = 5 * time.Second        // tracks whose clocks read closer than this share one
 	reorderSpan = 5 * time.Second        // a PTS further from its DTS is wrong
 	speedSpan   = 2 * time.Second
+	packLimit   = time.Second // a longer wait in a container is not made up for
 )
 
 // Timeline maps the source clock of one publisher to the channel timeline:
 // source time s is shown at s + offset + latency, offset being the windowed
 // minimum of (arrival - s), the same for audio and video (design §3,
-// "Presentation, exactly"). A lone wrong timestamp is replaced by the expected
+// "Presentation, exactly"). Where the container packs access units, the arrival
+// that counts is that of the first of a pack, which waited longest. A lone wrong timestamp is replaced by the expected
 // one; a jump that lasts is followed without a break; a track whose clock has
 // nothing to do with the others' is anchored by its own arrival. Every track's
 // DTS ascends, whatever the source does.
@@ -26,6 +28,7 @@ const (
 // It has no clock inside and belongs to one goroutine.
 type Timeline struct {
 	latency time.Duration
+	packed  time.Duration // the longest wait in the publisher's container
 	tracks  map[string]*trackClock
 	stats   TimelineStats
 	speed   speedometer
@@ -70,8 +73,27 @@ func (t *Timeline) Restart() {
 	for _, track := range t.tracks {
 		*track = trackClock{last: track.last}
 	}
+	t.packed = 0
 	t.speed = speedometer{}
 	t.stats.Speed = 0
+}
+
+// Packed is told how long an access unit waited for those that came with it,
+// before it is mapped. The longest wait yet delays everything, at once: what
+// waited so long would come after its time otherwise, again and again.
+func (t *Timeline) Packed(wait time.Duration) {
+	grown := min(wait, packLimit) - t.packed
+	if grown <= 0 {
+		return
+	}
+	t.packed += grown
+	postponed := map[*offset]bool{nil: true}
+	for _, track := range t.tracks {
+		if !postponed[track.offset] {
+			track.offset.postpone(grown)
+			postponed[track.offset] = true
+		}
+	}
 }
 
 // Forget drops a track that is gone for good.
@@ -83,6 +105,7 @@ func (t *Timeline) Stats() TimelineStats { return t.stats }
 // Map is when a packet of the track that arrived at the given instant is
 // decoded and shown.
 func (t *Timeline) Map(track string, pts, dts time.Duration, arrival media.Time) (media.Time, media.Time) {
+	arrival = arrival.Add(t.packed)
 	c := t.tracks[track]
 	if c == nil {
 		c = &trackClock{}

@@ -321,3 +321,56 @@ func TestTimelineRestartAscends(t *testing.T) {
 	_, third := timeline.Map("v", 0, 0, testEpoch)
 	require.Greater(t, third, second)
 }
+
+// packed gives audio as MPEG-TS muxers send it: so many access units in one PES
+// packet, when the last is there.
+func packed(samples []sample, units int) []sample {
+	var out, pack []sample
+	for _, s := range samples {
+		if s.video {
+			out = append(out, s)
+			continue
+		}
+		if pack = append(pack, s); len(pack) == units {
+			for _, p := range pack {
+				p.arrival = s.arrival
+				out = append(out, p)
+			}
+			pack = nil
+		}
+	}
+	return out
+}
+
+func TestSoundThatWaitsInItsPacketComesInTime(t *testing.T) {
+	const latency, units = 200 * time.Millisecond, 16 // 341 ms, as ffmpeg packs 64 kb/s
+	raw, _ := feed{length: 20 * time.Second}.run(t, latency)
+	samples := packed(raw, units)
+	timeline := NewTimeline(latency)
+	late := 0
+	for i := range samples {
+		s := &samples[i]
+		if !s.video {
+			last := i
+			for last+1 < len(samples) && !samples[last+1].video && samples[last+1].arrival == s.arrival {
+				last++
+			}
+			timeline.Packed(samples[last].dts - s.dts)
+		}
+		s.outPTS, s.outDTS = timeline.Map(map[bool]string{true: "v", false: "a"}[s.video], s.pts, s.dts, s.arrival)
+		if s.outPTS < s.arrival && s.captured > time.Second {
+			late++
+		}
+	}
+	require.Zero(t, late)
+	requireAscending(t, samples)
+	sort.SliceStable(samples, func(i, j int) bool { return samples[i].captured < samples[j].captured })
+	require.Less(t, skew(samples, 2*time.Second, 19*time.Second), time.Millisecond)
+	wait := (units - 1) * 1024 * time.Second / 48000
+	require.Less(t, worst(samples, latency+wait, 2*time.Second, 19*time.Second), 50*time.Millisecond)
+
+	timeline.Restart()
+	arrival := testEpoch.Add(time.Hour)
+	pts, _ := timeline.Map("v", 0, 0, arrival)
+	require.Equal(t, arrival.Add(latency), pts, "the next publisher packs otherwise")
+}

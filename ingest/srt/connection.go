@@ -28,7 +28,8 @@ type connection struct {
 	session ingest.Session
 	log     *slog.Logger
 	demuxer *mpegts.Demuxer
-	units   uint64 // access units written
+	units   uint64              // access units written
+	arrived []ingest.AccessUnit // with the present piece of the stream
 }
 
 func compare(a, b Status) int {
@@ -45,7 +46,7 @@ func (l *Listener) handle(ctx context.Context, conn *srt.Conn) {
 		return
 	}
 	c := &connection{conn: conn, session: session, log: log}
-	c.demuxer = mpegts.NewDemuxer(c.write)
+	c.demuxer = mpegts.NewDemuxer(c.take)
 	l.add(c)
 	defer l.remove(c)
 	err = c.run(ctx)
@@ -58,9 +59,24 @@ func (l *Listener) handle(ctx context.Context, conn *srt.Conn) {
 	log.Info("SRT publisher gone", "err", err, "stream", c.demuxer.Stats(), "link", conn.Stats(), "overrun", conn.Dropped())
 }
 
-func (c *connection) write(track *media.Track, pts, dts time.Duration, key bool, data []byte) {
-	c.units++
-	c.session.Write(ingest.AccessUnit{Track: track, PTS: pts, DTS: dts, Key: key, Data: data})
+func (c *connection) take(track *media.Track, pts, dts time.Duration, key bool, data []byte) {
+	c.arrived = append(c.arrived, ingest.AccessUnit{Track: track, PTS: pts, DTS: dts, Key: key, Data: data})
+}
+
+// write hands over what has arrived at once: the audio frames of one PES
+// packet, of which all but the last waited for it.
+func (c *connection) write() {
+	last := map[string]time.Duration{} // DTS of a track
+	for _, unit := range c.arrived {
+		last[unit.Track.ID] = unit.DTS
+	}
+	for _, unit := range c.arrived {
+		unit.Wait = last[unit.Track.ID] - unit.DTS
+		c.session.Write(unit)
+	}
+	c.units += uint64(len(c.arrived))
+	clear(c.arrived)
+	c.arrived = c.arrived[:0]
 }
 
 // run reads the stream until something ends it, and says what.
@@ -110,5 +126,6 @@ func (c *connection) read(data []byte) (err error) {
 		}
 	}()
 	c.demuxer.Write(data)
+	c.write()
 	return nil
 }
