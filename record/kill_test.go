@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 
@@ -47,13 +48,27 @@ func writeUntilKilled(dir string) {
 	}
 }
 
+// killRounds says how often TestKill kills; `make faults` sets it to 100.
+const killRounds = "MILLRACE_TEST_KILLS"
+
+func rounds(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv(killRounds)
+	if text == "" {
+		return 12
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return n
+}
+
 // F27: after SIGKILL at any moment everything that was listed is there, and no
 // number is used twice.
 func TestKill(t *testing.T) {
 	dir, l := t.TempDir(), layoutOf(t, "")
 	rnd := rand.New(rand.NewPCG(7, 8))
 	first, previous := int64(-1), int64(-1)
-	for range 12 {
+	for range rounds(t) {
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), writerDir+"="+dir)
 		out, err := child.StdoutPipe()
