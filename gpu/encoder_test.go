@@ -92,6 +92,29 @@ func TestStreamIsWhatTheDesignSays(t *testing.T) {
 	}
 }
 
+// Slices coded side by side are one access unit, still without delay.
+func TestSlicedThreads(t *testing.T) {
+	device := openCPU(t)
+	c := config(Size{640, 360})
+	c.Threads = 2
+	encoder := newEncoder(t, device, c)
+	decoder := newDecoder(t, device, encoder.Track())
+	source := painted(t, device, c.Size, talk, 0)
+	defer source.Release()
+	for n := range 10 {
+		unit, err := encoder.Encode(source, int64(n), n == 5)
+		require.NoError(t, err)
+		nals, err := avc.GetNalusFromSample(unit.Data)
+		require.NoError(t, err)
+		require.Len(t, nals, 2)
+		require.NoError(t, decoder.Decode(packetOf(encoder.Track(), unit), func(f *Frame) {
+			require.Greater(t, psnr(source, f, 0), 33.0)
+			f.Release()
+		}))
+	}
+	require.EqualValues(t, 10, decoder.Stats().Frames)
+}
+
 // The rate is held: no second may hold more than 1.1 times the nominal rate and
 // the buffer that was full before.
 func TestRateIsHeld(t *testing.T) {
