@@ -20,7 +20,13 @@ type Channel struct {
 	LiveWindow time.Duration
 	// Ended says that nothing will be added.
 	Ended bool
+	// Off says that the channel does not run: what is stored of it is served, its
+	// live playlists are not.
+	Off bool
 }
+
+// over says that nothing is being added.
+func (c *Channel) over() bool { return c.Ended || c.Off }
 
 const (
 	defaultWindow = time.Minute
@@ -35,6 +41,18 @@ type channel struct {
 
 	mu     sync.Mutex
 	newest *documents
+}
+
+// admit asks Authorize; where it refuses, it has answered.
+func (c *channel) admit(w http.ResponseWriter, r *http.Request) bool {
+	if c.Authorize == nil {
+		return true
+	}
+	err := c.Authorize(r)
+	if err != nil {
+		deny(w, r, err)
+	}
+	return err == nil
 }
 
 // documents are those of the store's present Edge.

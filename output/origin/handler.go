@@ -18,18 +18,21 @@ type Config struct {
 	Clock *media.Clock // the timeline that GET /time tells
 	// TimeURL stands in manifests as the place to ask for the time; "/time" when empty.
 	TimeURL string
-	Log     *slog.Logger
+	// Recording gives the recording of an id; nil where there are none.
+	Recording func(id string) (Recording, bool)
+	Log       *slog.Logger
 }
 
 // ErrForbidden is what Authorize gives for a caller that is known and refused.
 var ErrForbidden = errors.New("playback not allowed")
 
-// Handler serves registered channels under /live/ and /dvr/, and the time under
-// /time.
+// Handler serves registered channels under /live/ and /dvr/, recordings of them
+// under /vod/, and the time under /time.
 // All methods may be called from any goroutine.
 type Handler struct {
 	config   Config
 	waiting  atomic.Int64
+	movies   movies
 	builders chan struct{} // places for those who build documents of their own
 
 	mu       sync.Mutex // of changes to channels
@@ -104,16 +107,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tree, id, rest := split(r)
+	if tree == "vod" {
+		h.serveVOD(w, r, id, rest)
+		return
+	}
 	c := (*h.channels.Load())[id]
 	if c == nil || tree != "live" && tree != "dvr" {
 		refuse(w, r, http.StatusNotFound, shortly)
 		return
 	}
-	if c.Authorize != nil {
-		if err := c.Authorize(r); err != nil {
-			deny(w, r, err)
-			return
-		}
+	if !c.admit(w, r) {
+		return
 	}
 	if tree == "dvr" {
 		h.serveDVR(w, r, c, rest)
@@ -156,6 +160,10 @@ func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request, c *channel, 
 	d := c.documents(h.config.TimeURL)
 	if d.edge.Layout == nil {
 		starting(w, r)
+		return
+	}
+	if c.Off && !strings.HasSuffix(rest, ".m4s") && !strings.HasSuffix(rest, ".mp4") {
+		refuse(w, r, http.StatusNotFound, d.ages.plainError)
 		return
 	}
 	if rest == "index.m3u8" || rest == "manifest.mpd" {

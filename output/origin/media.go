@@ -119,7 +119,7 @@ func (q *request) media(d *documents) {
 // the encoder or the disk holds back.
 func (q *request) early(d *documents, name mediaName, g *record.Segment, err error) bool {
 	p := d.playlists[q.rendition]
-	if p == nil || q.channel.Ended {
+	if p == nil || q.channel.over() {
 		return false
 	}
 	segment, part := p.listing.Newest()
