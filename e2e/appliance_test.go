@@ -79,7 +79,7 @@ func newAppliance(t *testing.T) *appliance {
 		t: t, dir: t.TempDir(), log: &logFile{},
 		control: freeAddress(t), media: freeAddress(t), rtmp: freeAddress(t), srt: freeAddress(t),
 	}
-	text := fmt.Sprintf("node: {dataDir: %s}\ncontrol: {listen: %q}\nmedia: {listen: %q}\ningest: {rtmp: %q, srt: %q}\nstorage: {reserveBytes: 16MiB}\n",
+	text := fmt.Sprintf("node: {dataDir: %s}\ncontrol: {listen: %q}\nmedia: {listen: %q}\ningest: {rtmp: %q, srt: %q}\nwebrtc: {listen: \"127.0.0.1:0\"}\nstorage: {reserveBytes: 16MiB}\n",
 		filepath.Join(a.dir, "data"), a.control, a.media, a.rtmp, a.srt)
 	require.NoError(t, os.WriteFile(a.config(), []byte(text), 0o600))
 	return a

@@ -125,7 +125,7 @@ func start(binary, dir string) (*node, error) {
 		}
 	}
 	n.control = addresses[0]
-	text := fmt.Sprintf("node: {dataDir: %s}\ncontrol: {listen: %q}\nmedia: {listen: %q}\ningest: {rtmp: %q, srt: \"127.0.0.1:0\"}\nauth: {mode: off}\n",
+	text := fmt.Sprintf("node: {dataDir: %s}\ncontrol: {listen: %q}\nmedia: {listen: %q}\ningest: {rtmp: %q, srt: \"127.0.0.1:0\"}\nwebrtc: {listen: \"127.0.0.1:0\"}\nauth: {mode: off}\n",
 		dir, addresses[0], addresses[1], addresses[2])
 	file := filepath.Join(dir, "millrace.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

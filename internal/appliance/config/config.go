@@ -14,6 +14,7 @@ type Config struct {
 	Control Listener
 	Media   Listener
 	Ingest  Ingest
+	WebRTC  WebRTC
 	GPU     GPU
 	Storage Storage
 	Auth    Auth
@@ -52,6 +53,13 @@ type Ingest struct {
 	SRT  string // UDP host:port
 }
 
+// WebRTC is the port of guests and viewers.
+type WebRTC struct {
+	Listen   string   // UDP host:port; empty turns WebRTC off
+	TCP      bool     // ICE-TCP on the same number
+	Announce []string // addresses at which the port is reached from outside
+}
+
 // GPU says whether a card must be used, may be, or must not.
 type GPU struct {
 	Policy string // prefer, require or never
@@ -81,6 +89,7 @@ func Default() Config {
 		Control: Listener{Listen: ":8080", TLS: TLS{Mode: "off"}},
 		Media:   Listener{Listen: ":8888", TLS: TLS{Mode: "off"}},
 		Ingest:  Ingest{RTMP: ":1935", SRT: ":8890"},
+		WebRTC:  WebRTC{Listen: ":8189", TCP: true},
 		GPU:     GPU{Policy: "prefer"},
 		Storage: Storage{ReserveBytes: 2 << 30},
 		Auth:    Auth{Mode: "on"},

@@ -33,9 +33,9 @@ func settings() []setting {
 		{"ingest.rtmp", text(func(c *Config) *string { return &c.Ingest.RTMP }, optional(address))},
 		{"ingest.rtmps", later("")},
 		{"ingest.srt", text(func(c *Config) *string { return &c.Ingest.SRT }, optional(address))},
-		{"webrtc.listen", later(":8189", "")},
-		{"webrtc.tcp", later(true, false)},
-		{"webrtc.announce", later(nil)},
+		{"webrtc.listen", text(func(c *Config) *string { return &c.WebRTC.Listen }, optional(address))},
+		{"webrtc.tcp", setWebRTCTCP},
+		{"webrtc.announce", setAnnounce},
 		{"gpu.policy", text(func(c *Config) *string { return &c.GPU.Policy }, oneOf("prefer", "require", "never"))},
 		{"gpu.devices", later("all")},
 		{"gpu.isolation", later("channel")},
@@ -87,6 +87,27 @@ func later(defaults ...any) func(*Config, any) error {
 		}
 		return fmt.Errorf("this version does not do %v yet; leave it at %v", value, defaults[0])
 	}
+}
+
+func setWebRTCTCP(c *Config, value any) error {
+	on, ok := value.(bool)
+	if !ok {
+		return fmt.Errorf("want true or false, not %v", value)
+	}
+	c.WebRTC.TCP = on
+	return nil
+}
+
+func setAnnounce(c *Config, value any) error {
+	list, ok := value.([]any)
+	if !ok && value != nil {
+		return fmt.Errorf("want a list of addresses, as [203.0.113.4], not %v", value)
+	}
+	c.WebRTC.Announce = nil
+	for _, entry := range list {
+		c.WebRTC.Announce = append(c.WebRTC.Announce, fmt.Sprint(entry))
+	}
+	return nil
 }
 
 func setVolumes(c *Config, value any) error {
