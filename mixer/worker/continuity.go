@@ -28,7 +28,8 @@ const maxUnit = 8 << 20
 // frame on, each rendition gets every access unit number exactly once, in
 // order, and an IDR at every multiple of the GOP, whatever becomes of workers.
 // A worker's packets pass while they are the next ones; while no worker is
-// attached, filler stands in, by the clock.
+// attached, filler stands in, by the clock. Returns have such a timeline too,
+// from where a worker begins them until it or a later one leaves them out.
 //
 // Its methods may be called from any goroutine. It holds its lock while it
 // writes to the sink, so the sink must not call back.
@@ -40,10 +41,11 @@ type Continuity struct {
 	sink  media.Sink
 
 	mu       sync.Mutex
-	lines    []*line
+	lines    []*line // the program's, then the returns
+	program  int     // how many of them are the program's
 	attached bool
-	start    int64     // first frame of the attached worker
-	since    time.Time // when it was attached
+	streams  map[uint32]*line // of the attached worker
+	ended    media.Time       // where the latest return ended
 	changed  chan struct{}
 }
 
@@ -52,7 +54,7 @@ type ContinuityConfig struct {
 	Clock      *media.Clock
 	Rate       media.Rate
 	GOPFrames  int64
-	Renditions []Rendition // of the first worker, with filler; theirs for the life of the channel
+	Renditions []Rendition // of the first worker, with filler; the program's for the life of the channel
 	FirstFrame int64       // where the timeline begins
 	Sink       media.Sink  // gets every packet of the program
 }
@@ -67,32 +69,46 @@ func NewContinuity(config ContinuityConfig) (*Continuity, error) {
 		return nil, errors.New("make continuity: no renditions or no GOP")
 	}
 	for _, rendition := range config.Renditions {
+		if rendition.Return != "" {
+			continue // Attach begins it
+		}
 		line, err := newLine(rendition, c.rate, c.gop, c.first)
 		if err != nil {
 			return nil, fmt.Errorf("take filler of rendition %q: %w", rendition.ID, err)
 		}
 		c.lines = append(c.lines, line)
 	}
+	c.program = len(c.lines)
+	if err := c.Compatible(config.Renditions); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 
-// Compatible says whether a later worker can carry on the renditions of the
-// first.
+// Compatible says whether a worker can carry on the program's renditions, and
+// whether what follows them are returns.
 func (c *Continuity) Compatible(renditions []Rendition) error {
-	if len(renditions) != len(c.lines) {
-		return fmt.Errorf("%w: %d renditions, the channel has %d", ErrContinuity, len(renditions), len(c.lines))
+	if len(renditions) < c.program {
+		return fmt.Errorf("%w: %d renditions, the channel has %d", ErrContinuity, len(renditions), c.program)
 	}
-	for i, line := range c.lines {
-		if err := line.compatible(renditions[i]); err != nil {
-			return fmt.Errorf("%w: rendition %q: %w", ErrContinuity, line.id, err)
+	for i, rendition := range renditions {
+		var err error
+		if i < c.program {
+			err = c.lines[i].compatible(rendition)
+		} else {
+			_, err = c.newReturn(rendition, 0)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: rendition %q: %w", ErrContinuity, rendition.ID, err)
 		}
 	}
 	return nil
 }
 
-// Attach is told that a worker is ready; the answer is the frame it must start
-// at. Filler goes on up to the frame before.
-func (c *Continuity) Attach() int64 {
+// Attach is told that a worker is ready, with renditions that are compatible;
+// the answer is the frame it must start at. Filler goes on up to the frame
+// before, but for returns that this worker leaves out: they are over.
+func (c *Continuity) Attach(renditions []Rendition) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	start := max(c.first, c.rate.Index(c.clock.Now())+startLead)
@@ -104,7 +120,13 @@ func (c *Continuity) Attach() int64 {
 			start++
 		}
 	}
-	c.attached, c.start, c.since = true, start, time.Now()
+	c.attached = true
+	c.keepReturns(renditions[c.program:], start)
+	c.streams = make(map[uint32]*line, len(c.lines))
+	for i, line := range c.lines { // in the order of renditions
+		line.await(line.begin(start))
+		c.streams[uint32(i)] = line
+	}
 	c.wake()
 	return start
 }
@@ -125,7 +147,7 @@ func (c *Continuity) newestFrame() (int64, bool) {
 func (c *Continuity) Detach() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.attached = false
+	c.attached, c.streams = false, nil
 	for _, line := range c.lines {
 		line.running = false
 	}
@@ -133,17 +155,18 @@ func (c *Continuity) Detach() {
 }
 
 // Write takes a packet of the attached worker, of the rendition with that
-// index in Ready. An error says that the worker must be replaced.
-func (c *Continuity) Write(rendition uint32, packet *media.Packet) error {
+// index in Ready or that number in its Begin. An error says that the worker
+// must be replaced.
+func (c *Continuity) Write(stream uint32, packet *media.Packet) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.attached {
 		return fmt.Errorf("%w: packet before its start", ErrContinuity)
 	}
-	if rendition >= uint32(len(c.lines)) {
-		return fmt.Errorf("%w: unknown rendition %d", ErrContinuity, rendition)
+	line := c.streams[stream]
+	if line == nil {
+		return fmt.Errorf("%w: unknown rendition %d", ErrContinuity, stream)
 	}
-	line := c.lines[rendition]
 	if err := c.pass(line, packet); err != nil {
 		return fmt.Errorf("%w: rendition %q: %w", ErrContinuity, line.id, err)
 	}
@@ -152,7 +175,7 @@ func (c *Continuity) Write(rendition uint32, packet *media.Packet) error {
 
 func (c *Continuity) pass(line *line, packet *media.Packet) error {
 	number, exact := line.number(packet.PTS)
-	begin := line.begin(c.start)
+	begin := line.start
 	switch {
 	case !exact || packet.DTS != packet.PTS:
 		return fmt.Errorf("packet at %d, %d lies on no tick", packet.PTS, packet.DTS)
@@ -187,14 +210,10 @@ func (c *Continuity) Overdue(limit time.Duration) error {
 	if !c.attached {
 		return nil
 	}
-	idle := time.Since(c.since)
-	if late := c.clock.Now().Sub(c.rate.At(c.start)); late < idle {
-		idle = late // nothing is due before the start
-	}
 	for _, line := range c.lines {
-		waited := idle
-		if line.running {
-			waited = time.Since(line.passed)
+		waited := time.Since(line.passed)
+		if late := c.clock.Now().Sub(line.at(line.start)); !line.running && late < waited {
+			waited = late // nothing is due before the start
 		}
 		if waited > limit {
 			return fmt.Errorf("%w: rendition %q got nothing for %v", ErrContinuity, line.id, waited.Round(time.Millisecond))
@@ -247,7 +266,7 @@ func (c *Continuity) fillDue() (media.Time, bool) {
 func (c *Continuity) earliest() *line {
 	var first *line
 	for _, line := range c.lines {
-		if line.running || c.attached && line.next >= line.begin(c.start) {
+		if line.running || c.attached && line.next >= line.start {
 			continue
 		}
 		if first == nil || line.due() < first.due() {

@@ -54,9 +54,19 @@ func onStage(t *testing.T, rate media.Rate, play func(s *stage)) {
 
 func (s *stage) frameNow() int64 { return s.rate.Index(s.clock.Now()) }
 
-func (s *stage) attach() {
-	s.frame = s.continuity.Attach()
+// attach brings a worker with these returns.
+func (s *stage) attach(returns ...string) {
+	s.t.Helper()
+	renditions := fakeRenditions(s.rate, s.gop)
+	for _, source := range returns {
+		renditions = append(renditions, fakeReturn(source))
+	}
+	require.NoError(s.t, s.continuity.Compatible(renditions))
+	s.frame = s.continuity.Attach(renditions)
 	s.encoders = newFakeEncoders(s.rate, s.gop, s.frame)
+	for i := range returns {
+		s.encoders.begin(uint32(4+i), OpusGrid, s.frame)
+	}
 }
 
 // work lets the worker do that many ticks on time.
@@ -310,8 +320,8 @@ func TestAudioPriming(t *testing.T) {
 	for _, shift := range []int64{-3, -1, 1, 5} {
 		onStage(t, rate30, func(s *stage) {
 			s.attach()
-			s.encoders.nextUnit[0] += shift
-			s.encoders.nextUnit[1] += 2 * shift
+			s.encoders.sounds[0].next += shift
+			s.encoders.sounds[1].next += 2 * shift
 			s.work(60)
 			_, filler, _ := s.witness.state()
 			require.Len(t, filler["audio"], int(max(shift, 0)))

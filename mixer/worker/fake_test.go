@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"millrace/internal/media"
 )
@@ -98,17 +99,42 @@ func fakeRenditions(rate media.Rate, gop int64) []Rendition {
 	return append(renditions, fakeSounds()...)
 }
 
+// fakeReturn is a rendition of Opus without a source.
+func fakeReturn(source string) Rendition {
+	return Rendition{ID: ReturnID(source), Bitrate: 96_000, Return: source, Track: &media.Track{
+		ID: ReturnID(source), Kind: media.Audio, Codec: media.Opus, Config: []byte{0, 2}, SampleRate: AudioHz, Channels: 2}}
+}
+
 // fakeEncoders make what a worker's encoders would.
 type fakeEncoders struct {
-	rate     media.Rate
-	gop      int64
-	start    int64
-	idrs     [2]int
-	nextUnit [2]int64 // of AAC and Opus
+	rate   media.Rate
+	gop    int64
+	start  int64
+	idrs   [2]int
+	sounds []*fakeSound
+}
+
+// fakeSound is one encoder of sound.
+type fakeSound struct {
+	stream uint32
+	grid   AudioGrid
+	next   int64
 }
 
 func newFakeEncoders(rate media.Rate, gop, start int64) *fakeEncoders {
-	return &fakeEncoders{rate: rate, gop: gop, start: start, nextUnit: [2]int64{AACGrid.First(rate, start), OpusGrid.First(rate, start)}}
+	e := &fakeEncoders{rate: rate, gop: gop, start: start}
+	e.begin(2, AACGrid, start)
+	e.begin(3, OpusGrid, start)
+	return e
+}
+
+// begin adds a rendition of sound.
+func (e *fakeEncoders) begin(stream uint32, grid AudioGrid, frame int64) {
+	e.sounds = append(e.sounds, &fakeSound{stream, grid, grid.First(e.rate, frame)})
+}
+
+func (e *fakeEncoders) end(stream uint32) {
+	e.sounds = slices.DeleteFunc(e.sounds, func(s *fakeSound) bool { return s.stream == stream })
 }
 
 // tick emits frame n of every rung and the audio that it completes.
@@ -123,11 +149,11 @@ func (e *fakeEncoders) tick(n int64, emit func(*StreamPacket) error) error {
 			return err
 		}
 	}
-	for i, grid := range []AudioGrid{AACGrid, OpusGrid} {
-		for (e.nextUnit[i]+1)*int64(grid) <= e.rate.Samples(n+1, AudioHz) {
-			at := grid.At(e.nextUnit[i])
-			e.nextUnit[i]++
-			if err := emit(&StreamPacket{Stream: uint32(2 + i), Packet: &media.Packet{PTS: at, DTS: at, Key: true, Data: []byte("sound")}}); err != nil {
+	for _, sound := range e.sounds {
+		for (sound.next+1)*int64(sound.grid) <= e.rate.Samples(n+1, AudioHz) {
+			at := sound.grid.At(sound.next)
+			sound.next++
+			if err := emit(&StreamPacket{Stream: sound.stream, Packet: &media.Packet{PTS: at, DTS: at, Key: true, Data: []byte("sound")}}); err != nil {
 				return err
 			}
 		}

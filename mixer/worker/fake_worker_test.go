@@ -56,10 +56,18 @@ func fakeWorker(manner string) error {
 			}
 		}
 	}
+	returns := map[string]uint32{}
+	for _, source := range hello.Show.Sources {
+		if source.Return {
+			returns[source.ID] = uint32(len(ready.Renditions))
+			ready.Renditions = append(ready.Renditions, fakeReturn(source.ID))
+		}
+	}
 	if err := Send(conn, ready); err != nil {
 		return err
 	}
-	w := &fakeOnAir{conn: conn, clock: clock, rate: rate, gop: hello.GOPFrames, program: hello.Show.Program, manner: manner, sources: map[string]SourceReport{}}
+	w := &fakeOnAir{conn: conn, clock: clock, rate: rate, gop: hello.GOPFrames, program: hello.Show.Program, manner: manner, sources: map[string]SourceReport{},
+		returns: returns, streamed: 100}
 	return w.serve()
 }
 
@@ -71,10 +79,13 @@ type fakeOnAir struct {
 	manner  string
 	streams sync.Map // number to source
 
-	mu      sync.Mutex
-	program string
-	frame   int64
-	sources map[string]SourceReport
+	mu       sync.Mutex
+	program  string
+	frame    int64
+	sources  map[string]SourceReport
+	encoders *fakeEncoders
+	returns  map[string]uint32 // streams by source
+	streamed uint32            // number of the next return
 }
 
 func (w *fakeOnAir) serve() error {
@@ -87,6 +98,7 @@ func (w *fakeOnAir) serve() error {
 		}
 		switch m := message.(type) {
 		case *Start:
+			w.begin(m.Frame)
 			go func() {
 				if err := w.tick(ctx, m.Frame); err != nil {
 					fmt.Fprintln(os.Stderr, "tick:", err)
@@ -99,16 +111,13 @@ func (w *fakeOnAir) serve() error {
 			if err := w.command(m); err != nil {
 				return err
 			}
+		case *KeyFrame:
+			w.note("key of "+m.Rung, func(r *SourceReport) { r.Frames++ })
 		case *TrackChange:
 			w.streams.Store(m.Stream, m.Source)
 		case *StreamPacket:
 			if source, ok := w.streams.Load(m.Stream); ok {
-				w.mu.Lock()
-				report := w.sources[source.(string)]
-				report.Frames++
-				report.State = Live
-				w.sources[source.(string)] = report
-				w.mu.Unlock()
+				w.note(source.(string), func(r *SourceReport) { r.Frames, r.State = r.Frames+1, Live })
 			}
 			if string(m.Packet.Data) == "poison" {
 				os.Exit(7)
@@ -121,9 +130,57 @@ func (w *fakeOnAir) serve() error {
 	}
 }
 
+// begin makes the encoders of what ready listed.
+func (w *fakeOnAir) begin(start int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.frame, w.encoders = start-1, newFakeEncoders(w.rate, w.gop, start)
+	for _, stream := range w.returns {
+		w.encoders.begin(stream, OpusGrid, start)
+	}
+}
+
+// note changes what the reports say of a source.
+func (w *fakeOnAir) note(source string, change func(*SourceReport)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	report := w.sources[source]
+	change(&report)
+	w.sources[source] = report
+}
+
+// show begins and ends returns with the next tick.
+func (w *fakeOnAir) show(show *Show) error {
+	for _, source := range show.Sources {
+		stream, here := w.returns[source.ID]
+		switch {
+		case source.Return && !here:
+			stream, w.streamed = w.streamed, w.streamed+1
+			w.returns[source.ID] = stream
+			w.encoders.begin(stream, OpusGrid, w.frame+1)
+			begin := &Begin{Stream: stream, First: OpusGrid.First(w.rate, w.frame+1), Rendition: fakeReturn(source.ID)}
+			if err := Send(w.conn, begin); err != nil {
+				return err
+			}
+		case !source.Return && here:
+			delete(w.returns, source.ID)
+			w.encoders.end(stream)
+			if err := Send(w.conn, &End{Stream: stream}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (w *fakeOnAir) command(m *Command) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if m.Show != nil {
+		if err := w.show(m.Show); err != nil {
+			return err
+		}
+	}
 	ack := &Ack{ID: m.ID, Frame: w.frame, Program: w.program}
 	switch {
 	case w.manner == "is deaf":
@@ -137,7 +194,6 @@ func (w *fakeOnAir) command(m *Command) error {
 }
 
 func (w *fakeOnAir) tick(ctx context.Context, start int64) error {
-	encoders := newFakeEncoders(w.rate, w.gop, start)
 	for n := start; ; n++ {
 		if err := w.clock.SleepUntil(ctx, w.rate.At(n)); err != nil {
 			return err
@@ -148,10 +204,10 @@ func (w *fakeOnAir) tick(ctx context.Context, start int64) error {
 		if w.manner == "goes silent" && n > start+10 {
 			continue
 		}
-		if err := encoders.tick(n, func(p *StreamPacket) error { return Send(w.conn, p) }); err != nil {
+		w.mu.Lock()
+		if err := w.encoders.tick(n, func(p *StreamPacket) error { return Send(w.conn, p) }); err != nil {
 			return err
 		}
-		w.mu.Lock()
 		w.frame = n
 		report := &Report{Frame: n, Late: 1, Program: w.program, Sources: w.sources}
 		err := Send(w.conn, report)

@@ -38,7 +38,7 @@ func (r *Refused) Error() string { return r.Ack.Error }
 // goroutines without a lock held, one at a time each, and must not block.
 type Config struct {
 	Channel    string
-	Show       func() Show // the newest, asked for every worker
+	Show       func() Show // the newest; asked for every worker when it starts and when it is on air
 	Clock      *media.Clock
 	Rate       media.Rate // of the canvas
 	GOPFrames  int64      // 8 parts
@@ -193,6 +193,15 @@ func (h *Host) Do(ctx context.Context, command Command) (Ack, error) {
 		err = &Refused{ack}
 	}
 	return ack, err
+}
+
+// RequestKey asks for an IDR on a rung, as KeyFrame says. It never blocks, and
+// requests that wait to be sent count as one. Without a worker on air, and for
+// what is no rung, it does nothing: each worker begins with IDRs.
+func (h *Host) RequestKey(rung string) {
+	if s := h.present(); s != nil && s.onAir.Load() && s.rungs[rung] {
+		s.outbox.key(rung)
+	}
 }
 
 func (h *Host) present() *session {

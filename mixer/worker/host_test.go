@@ -269,3 +269,86 @@ func TestStopIsOrderly(t *testing.T) {
 	}
 	require.Equal(t, before, c.host.Filled())
 }
+
+// A source asks for its return on air; the return outlives a worker, and ends
+// when it is asked for no more.
+func TestReturnsOnAir(t *testing.T) {
+	t.Parallel()
+	var asks atomic.Bool
+	c := startChannel(t, "works", func(config *Config) {
+		config.Show = func() Show {
+			show := exampleShow()
+			show.Sources[0].Return = asks.Load()
+			return show
+		}
+	})
+	c.witness.mu.Lock()
+	c.witness.returns = true
+	c.witness.mu.Unlock()
+	pid := c.onAir(t, 0)
+	change := func(on bool) {
+		asks.Store(on)
+		show := c.host.config.Show()
+		_, err := c.host.Do(t.Context(), Command{Show: &show})
+		require.NoError(t, err)
+	}
+	units := func() int64 {
+		next, _, _ := c.witness.state()
+		return next["return-cam1"]
+	}
+	change(true)
+	c.until(t, "a return", func() bool { return units() > 0 })
+
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	c.until(t, "silence in its place", func() bool { return c.host.Filled()["return-cam1"] > 0 })
+	c.onAir(t, pid)
+	c.frames(t, 10)
+	next, filler, _ := c.witness.state()
+	require.InDelta(t, next["opus"], next["return-cam1"], 1)
+	require.InDelta(t, len(filler["opus"]), len(filler["return-cam1"]), 1)
+	change(false)
+	c.witness.over("return-cam1")
+	change(true)
+	c.until(t, "a return", func() bool { return units() > 0 })
+	change(false)
+	c.frames(t, 10)
+	require.NotContains(t, c.host.Filled(), "return-cam1")
+}
+
+// A show that changes while a worker starts reaches it when it is on air.
+func TestShowThatChangesWhileAWorkerStarts(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	c := startChannel(t, "works", func(config *Config) {
+		config.Show = func() Show {
+			show := exampleShow()
+			show.Sources[0].Return = asked.Add(1) > 1
+			return show
+		}
+	})
+	c.witness.mu.Lock()
+	c.witness.returns = true
+	c.witness.mu.Unlock()
+	c.until(t, "the return of the new show", func() bool {
+		next, _, _ := c.witness.state()
+		return next["return-cam1"] > 0
+	})
+}
+
+func TestRequestedKeyFrames(t *testing.T) {
+	t.Parallel()
+	c := startChannel(t, "works", nil)
+	c.host.RequestKey("v1") // nobody is there yet
+	c.onAir(t, 0)
+	for range 1000 { // more than an outbox holds
+		c.host.RequestKey("v1")
+		c.host.RequestKey("audio")
+		c.host.RequestKey("nothing")
+	}
+	c.host.RequestKey("v2")
+	key := func(rung string) uint64 { return c.host.Report().Sources["key of "+rung].Frames }
+	c.until(t, "requests", func() bool { return key("v1") > 0 && key("v2") > 0 })
+	require.Zero(t, key("audio")+key("nothing"))
+	_, err := c.host.Do(t.Context(), Command{Cut: pointer("two")})
+	require.NoError(t, err)
+}

@@ -9,9 +9,12 @@ const (
 	kindGone    byte = 5
 	kindCommand byte = 6
 	kindQuit    byte = 7
+	kindKey     byte = 8
 	kindReady   byte = 16
 	kindAck     byte = 17
 	kindReport  byte = 18
+	kindBegin   byte = 19
+	kindEnd     byte = 20
 )
 
 func (*Hello) kind() byte        { return kindHello }
@@ -24,3 +27,6 @@ func (*Quit) kind() byte         { return kindQuit }
 func (*Ready) kind() byte        { return kindReady }
 func (*Ack) kind() byte          { return kindAck }
 func (*Report) kind() byte       { return kindReport }
+func (*KeyFrame) kind() byte     { return kindKey }
+func (*Begin) kind() byte        { return kindBegin }
+func (*End) kind() byte          { return kindEnd }

@@ -22,8 +22,9 @@ type line struct {
 	sets   *parameterSets // video only
 
 	next    int64     // number of the next access unit
+	start   int64     // number at which the attached worker begins
 	running bool      // a worker carries the line
-	passed  time.Time // when its last packet passed
+	passed  time.Time // when its last packet passed, or it was told to begin
 	filled  int64
 
 	// How the filler goes on, and what it must not repeat.
@@ -122,6 +123,9 @@ func (l *line) packet(data []byte, key, filler bool) *media.Packet {
 	return packet
 }
 
+// await says with which access unit the attached worker begins.
+func (l *line) await(start int64) { l.start, l.passed, l.running = start, time.Now(), false }
+
 // pass is a worker's packet as the next access unit.
 func (l *line) pass(packet *media.Packet) *media.Packet {
 	l.filling = false
@@ -170,8 +174,7 @@ func (l *line) compatible(rendition Rendition) error {
 	switch {
 	case l.id != rendition.ID:
 		return fmt.Errorf("is %q now", rendition.ID)
-	case one.Kind != other.Kind || one.Codec != other.Codec || one.Width != other.Width || one.Height != other.Height ||
-		one.SampleRate != other.SampleRate || one.Channels != other.Channels:
+	case !sameFormat(one, other):
 		return errors.New("has another codec or format now")
 	case bytes.Equal(one.Config, other.Config):
 		return nil

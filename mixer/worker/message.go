@@ -9,7 +9,7 @@ import (
 
 // Version of the protocol. Server and worker are one binary, so a difference
 // is a fault, not something to negotiate.
-const Version = 1
+const Version = 2
 
 // Message is what crosses the worker socket, one per frame of child.Conn.
 //
@@ -30,7 +30,8 @@ type Hello struct {
 }
 
 // Ready says that encoders and devices are open. Renditions are the ladder's
-// rungs in order, then the audio rendition, then the program's Opus.
+// rungs in order, then the audio rendition, then the program's Opus, then a
+// return for each source of the show that asks for one.
 type Ready struct {
 	Renditions []Rendition
 	Encoder    EncoderInfo
@@ -45,10 +46,14 @@ type Rendition struct {
 	// payload of a dOps box.
 	Track   *media.Track
 	Bitrate int // bits per second, nominal
+	// Return is the source whose own sound is left out. Empty for the program's
+	// renditions, which last as long as the channel; returns come and go.
+	Return string
 	// Filler stands in for the worker while it is replaced. Video: two
 	// variants of one GOP each, IDR first, the IDRs' idr_pic_id differing.
 	// Audio: one variant, access units of silence that may be repeated
-	// endlessly. Empty when Hello.Filler was false.
+	// endlessly. Empty when Hello.Filler was false, and always for returns, which
+	// share the silence of the program's Opus.
 	Filler []Filler
 }
 
@@ -85,6 +90,25 @@ type TrackChange struct {
 type StreamPacket struct {
 	Stream uint32
 	Packet *media.Packet
+}
+
+// Begin announces a return that begins on air, before its first packet.
+type Begin struct {
+	Stream    uint32 // of its packets; of no other rendition of this session
+	First     int64  // access unit
+	Rendition Rendition
+}
+
+// End says that a return is over: no packets of it follow.
+type End struct {
+	Stream uint32 `json:"stream"`
+}
+
+// KeyFrame asks for an IDR on a rung. It comes with the first frame of a part,
+// at most one a second and none within 400 ms of a scheduled one, which then
+// is the answer.
+type KeyFrame struct {
+	Rung string `json:"rung"`
 }
 
 // Gone says that a source's publisher ended: hold, then slate.
@@ -134,6 +158,7 @@ type Report struct {
 	Preview     string                  `json:"preview"`
 	Sources     map[string]SourceReport `json:"sources"`
 	Phases      Phases                  `json:"phases"`
+	Rungs       map[string]Phase        `json:"rungs"`       // by rung: from a tick being due to its packet going out
 	Outstanding int                     `json:"outstanding"` // pictures held
 }
 
@@ -160,6 +185,9 @@ type SourceReport struct {
 	Width        int         `json:"width"`        // pixels of the newest picture
 	Height       int         `json:"height"`
 	PeakDB       float64     `json:"peakDb"` // audio since the last report, dBFS; -120 is silence
+	// Latency is from a packet's arrival in the worker to its picture being
+	// composed, of the pictures that were since the last report; 0 without any.
+	Latency Phase `json:"latency"`
 }
 
 // Phases is where the time of a tick went, since the last report.

@@ -48,6 +48,21 @@ func (o *outbox) control(m Message) error {
 	return nil
 }
 
+// key queues a request for an IDR, unless the same one waits already.
+func (o *outbox) key(rung string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, m := range o.controls {
+		if key, ok := m.(*KeyFrame); ok && key.Rung == rung {
+			return
+		}
+	}
+	if !o.closed && len(o.controls) < maxControls {
+		o.controls = append(o.controls, &KeyFrame{Rung: rung})
+		o.signal()
+	}
+}
+
 // input is the queue of a source, new when it is the first call; nil when
 // there are too many or the session is over.
 func (o *outbox) input(source string) *input {

@@ -223,3 +223,25 @@ func TestPatience(t *testing.T) {
 		require.Equal(t, test.fair, p.judge(begin.Add(test.after)), "%v", test.after)
 	}
 }
+
+// Requests for a key frame that wait count as one, and never crowd out
+// commands.
+func TestOutboxHoldsOneKeyFrameRequestARung(t *testing.T) {
+	o := newOutbox()
+	for range 2 * maxControls {
+		o.key("v1")
+		o.key("v2")
+	}
+	require.NoError(t, o.control(&Quit{}))
+	for _, want := range []Message{&KeyFrame{"v1"}, &KeyFrame{"v2"}, &Quit{}} {
+		_, got := o.take()
+		require.Equal(t, want, got)
+	}
+	o.key("v1") // the next one counts again
+	_, got := o.take()
+	require.Equal(t, &KeyFrame{"v1"}, got)
+	o.close()
+	o.key("v1")
+	_, got = o.take()
+	require.Nil(t, got)
+}

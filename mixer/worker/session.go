@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"millrace/internal/child"
+	"millrace/internal/media"
 )
 
 // session is the life of one worker as the Host sees it.
@@ -19,7 +21,9 @@ type session struct {
 	conn    *child.Conn
 	outbox  *outbox
 	began   time.Time
-	onAir   atomic.Bool // start was sent
+	show    Show            // that the worker has, until it is on air
+	rungs   map[string]bool // set before onAir
+	onAir   atomic.Bool     // start was sent
 
 	mu         sync.Mutex
 	continuity *Continuity // nil until ready
@@ -36,7 +40,7 @@ func (h *Host) serve(ctx context.Context, process *child.Process, conn *child.Co
 		return err
 	}
 	s := &session{
-		host: h, process: process, conn: conn, outbox: newOutbox(), began: time.Now(),
+		host: h, process: process, conn: conn, outbox: newOutbox(), began: time.Now(), show: hello.Show, rungs: map[string]bool{},
 		pending: map[uint64]chan Ack{}, over: make(chan struct{}),
 	}
 	if err := s.outbox.control(hello); err != nil {
@@ -109,6 +113,8 @@ func (s *session) handle(message Message) error {
 		return continuity.Write(m.Stream, m.Packet)
 	case *Ready:
 		return s.ready(m)
+	case *Begin, *End:
+		return s.changeReturns(m)
 	case *Ack:
 		s.acknowledge(*m)
 		return nil
@@ -129,6 +135,7 @@ func (s *session) ready(ready *Ready) error {
 			return fmt.Errorf("%w: rendition %q has no track of its own", ErrProtocol, rendition.ID)
 		}
 		known[rendition.ID] = true
+		s.rungs[rendition.ID] = rendition.Track.Kind == media.Video
 	}
 	continuity, err := s.host.timeline(ready)
 	if err != nil {
@@ -138,7 +145,7 @@ func (s *session) ready(ready *Ready) error {
 	if s.host.config.OnWorker != nil {
 		s.host.config.OnWorker(ready)
 	}
-	start := continuity.Attach()
+	start := continuity.Attach(ready.Renditions)
 	s.mu.Lock()
 	s.continuity = continuity
 	s.mu.Unlock()
@@ -146,9 +153,39 @@ func (s *session) ready(ready *Ready) error {
 		return err
 	}
 	s.onAir.Store(true)
+	if err := s.catchUp(); err != nil {
+		return err
+	}
 	s.host.config.Log.Info("worker on air", "pid", s.process.Pid(), "frame", start, "after", time.Since(s.began).Round(time.Millisecond),
 		"device", ready.Encoder.Device, "encoder", ready.Encoder.Codec, "reason", ready.Encoder.Reason)
 	return nil
+}
+
+// catchUp tells a worker that has just come on air what became of the show
+// while it started: commands found no worker then.
+func (s *session) catchUp() error {
+	for {
+		show := s.host.config.Show()
+		if reflect.DeepEqual(show, s.show) {
+			return nil
+		}
+		s.show = show
+		if err := s.outbox.control(&Command{ID: s.host.commands.Add(1), Show: &show}); err != nil {
+			return err
+		}
+	}
+}
+
+// changeReturns handles a Begin or an End.
+func (s *session) changeReturns(message Message) error {
+	continuity := s.timeline()
+	if continuity == nil {
+		return fmt.Errorf("%w: %T before ready", ErrProtocol, message)
+	}
+	if begin, ok := message.(*Begin); ok {
+		return continuity.Begin(begin)
+	}
+	return continuity.End(message.(*End).Stream)
 }
 
 // do waits for the Ack of a command.

@@ -28,6 +28,9 @@ const (
 	OpusBitrate = 96_000 // bits per second
 )
 
+// ReturnID is the rendition of a source's return: Opus as OpusID is.
+func ReturnID(source string) string { return "return-" + source }
+
 // Canvas is the picture that scenes are composed on.
 type Canvas struct {
 	Width  int        `json:"width"`  // pixels
@@ -52,6 +55,7 @@ type Source struct {
 	HoldMs int           `json:"holdMs"` // how long the last picture stays after the input is lost; then the slate
 	Test   *TestPattern  `json:"test,omitempty"`
 	Audio  AudioSettings `json:"audio"`
+	Return bool          `json:"return,omitempty"` // asks for the program's sound without its own, as rendition ReturnID
 }
 
 // TestPattern says which built-in moving picture and tone a test source has.

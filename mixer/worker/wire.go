@@ -44,6 +44,10 @@ func encode(m Message) ([][]byte, error) {
 		return marshal(wireTrackChange{m.Stream, m.Source, toWire(m.Track)})
 	case *Ready:
 		return encodeReady(m)
+	case *Begin:
+		return marshal(wireBegin{m.Stream, m.First, wireRendition{
+			ID: m.Rendition.ID, Track: toWire(m.Rendition.Track), Bitrate: m.Rendition.Bitrate, Return: m.Rendition.Return,
+		}})
 	case *Quit:
 		return nil, nil
 	}
@@ -80,6 +84,12 @@ func decode(kind byte, payload []byte) (Message, error) {
 		return unmarshal(payload, &Ack{})
 	case kindReport:
 		return unmarshal(payload, &Report{})
+	case kindBegin:
+		return decodeBegin(payload)
+	case kindEnd:
+		return unmarshal(payload, &End{})
+	case kindKey:
+		return unmarshal(payload, &KeyFrame{})
 	}
 	return nil, fmt.Errorf("%w: unknown kind %d", ErrProtocol, kind)
 }
@@ -229,6 +239,7 @@ type wireRendition struct {
 	ID      string     `json:"id"`
 	Track   wireTrack  `json:"track"`
 	Bitrate int        `json:"bitrate"`
+	Return  string     `json:"return,omitempty"`
 	Filler  [][]uint32 `json:"filler,omitempty"` // bytes of each access unit of each variant
 }
 
@@ -236,7 +247,7 @@ func encodeReady(m *Ready) ([][]byte, error) {
 	wire := wireReady{Encoder: m.Encoder, Sandbox: m.Sandbox}
 	var units [][]byte
 	for _, rendition := range m.Renditions {
-		entry := wireRendition{ID: rendition.ID, Track: toWire(rendition.Track), Bitrate: rendition.Bitrate}
+		entry := wireRendition{ID: rendition.ID, Track: toWire(rendition.Track), Bitrate: rendition.Bitrate, Return: rendition.Return}
 		for _, variant := range rendition.Filler {
 			sizes := make([]uint32, len(variant))
 			for i, unit := range variant {
@@ -269,7 +280,7 @@ func decodeReady(payload []byte) (Message, error) {
 	}
 	ready := &Ready{Encoder: wire.Encoder, Sandbox: wire.Sandbox}
 	for _, entry := range wire.Renditions {
-		rendition := Rendition{ID: entry.ID, Track: entry.Track.track(), Bitrate: entry.Bitrate}
+		rendition := Rendition{ID: entry.ID, Track: entry.Track.track(), Bitrate: entry.Bitrate, Return: entry.Return}
 		for _, sizes := range entry.Filler {
 			variant := make(Filler, 0, len(sizes))
 			for _, size := range sizes {
@@ -287,6 +298,28 @@ func decodeReady(payload []byte) (Message, error) {
 		return nil, fmt.Errorf("%w: %d bytes behind the filler", ErrProtocol, len(payload))
 	}
 	return ready, nil
+}
+
+// wireBegin is the JSON of a begin frame; its rendition has no filler.
+type wireBegin struct {
+	Stream    uint32        `json:"stream"`
+	First     int64         `json:"first"`
+	Rendition wireRendition `json:"rendition"`
+}
+
+func decodeBegin(payload []byte) (Message, error) {
+	var wire wireBegin
+	if err := strict(payload, &wire); err != nil {
+		return nil, err
+	}
+	r := wire.Rendition
+	if len(r.Filler) > 0 {
+		return nil, fmt.Errorf("%w: begin of %q with filler", ErrProtocol, r.ID)
+	}
+	return &Begin{
+		Stream: wire.Stream, First: wire.First,
+		Rendition: Rendition{ID: r.ID, Track: r.Track.track(), Bitrate: r.Bitrate, Return: r.Return},
+	}, nil
 }
 
 // take cuts size bytes off the front of data; false when there are fewer.

@@ -48,14 +48,19 @@ func messages() []Message {
 			Renditions: []Rendition{
 				{ID: "v", Track: track, Bitrate: 1000, Filler: []Filler{{[]byte("one"), []byte("two")}, {[]byte("3"), {}}}},
 				{ID: "a", Track: sound, Filler: []Filler{{[]byte("hush")}}},
+				{ID: "return-cam1", Track: sound, Bitrate: 5, Return: "cam1"},
 			},
 			Encoder: EncoderInfo{"cpu", "libx264", "no CUDA device"},
 			Sandbox: []sandbox.Layer{{Name: "seccomp", Active: true, Reason: "holds"}},
 		},
+		&Begin{Stream: 8, First: 1 << 40, Rendition: Rendition{ID: "return-cam1", Track: sound, Bitrate: 96_000, Return: "cam1"}},
+		&End{Stream: 8},
+		&KeyFrame{Rung: "v720"},
 		&Ack{ID: 9, Frame: 3, Program: "a", Preview: "b", Code: AckPast, Error: "frame 2 is over"},
 		&Report{
 			Frame: 1, Late: 2, Repeated: 3, Program: "a", Outstanding: 5,
-			Sources: map[string]SourceReport{"cam1": {State: Live, Frames: 6, PeakDB: -120}},
+			Sources: map[string]SourceReport{"cam1": {State: Live, Frames: 6, PeakDB: -120, Latency: Phase{3, 4}}},
+			Rungs:   map[string]Phase{"v720": {5, 6}},
 			Phases:  Phases{Interval: time.Second / 30, Encode: Phase{1, 2}},
 		},
 	}
@@ -83,8 +88,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"unknown kind", 99, ""},
 		{"short packet", kindPacket, strings.Repeat("x", packetHeaderSize-1)},
 		{"unknown packet flags", kindPacket, strings.Repeat("\x80", packetHeaderSize)},
-		{"another version", kindHello, `{"version":2,"gopFrames":1,"show":{"canvas":{"rate":"30"}}}`},
-		{"hello without rate", kindHello, `{"version":1,"gopFrames":1}`},
+		{"another version", kindHello, `{"version":1,"gopFrames":1,"show":{"canvas":{"rate":"30"}}}`},
+		{"hello without rate", kindHello, `{"version":2,"gopFrames":1}`},
 		{"show without rate", kindCommand, `{"show":{}}`},
 		{"unknown field", kindStart, `{"frame":1,"fame":2}`},
 		{"two values", kindStart, `{"frame":1}{}`},
@@ -92,6 +97,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"bad rate", kindTrack, `{"track":{"rate":"0"}}`},
 		{"short ready", kindReady, "\x00\x00\x00\x09{}"},
 		{"filler cut short", kindReady, "\x00\x00\x00\x23" + `{"renditions":[{"filler":[[5,1]]}]}` + "12345"},
+		{"begin with filler", kindBegin, `{"stream":1,"rendition":{"id":"r","filler":[[1]]}}`},
 		{"bytes behind the filler", kindReady, "\x00\x00\x00\x02{}1"},
 	}
 	for _, test := range tests {

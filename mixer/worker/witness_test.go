@@ -16,6 +16,8 @@ type witness struct {
 	gop   int64
 	sets  *parameterSets
 
+	returns bool // may begin unannounced
+
 	mu     sync.Mutex
 	next   map[string]int64
 	last   map[string]*media.Packet
@@ -36,6 +38,20 @@ func newWitness(clock *media.Clock, rate media.Rate, gop, first int64) *witness 
 	}
 }
 
+// expect says with which number a return begins.
+func (w *witness) expect(id string, first int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.next[id] = first
+}
+
+// over says that a return has ended.
+func (w *witness) over(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.next, id)
+}
+
 func (w *witness) fault(format string, args ...any) {
 	if len(w.faults) < 20 {
 		w.faults = append(w.faults, fmt.Sprintf(format, args...))
@@ -46,7 +62,15 @@ func (w *witness) Write(p *media.Packet) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id := p.Track.ID
-	n := w.next[id]
+	n, known := w.next[id]
+	if !known && w.returns {
+		n, known = OpusGrid.Number(p.PTS)
+		w.next[id] = n
+	}
+	if !known {
+		w.fault("%s: packet at %d of a rendition that is not there", id, p.PTS)
+		return
+	}
 	w.next[id]++
 	begin, end := w.rate.At(n), w.rate.At(n+1)
 	if p.Track.Kind == media.Audio {
