@@ -98,7 +98,7 @@ func (a *appliance) checkProgress(t *testing.T) {
 	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, a.media)
 	require.NoError(t, err)
 
-	reader := bufio.NewReader(conn)
+	reader := bufio.NewReaderSize(conn, 256<<10)
 	line, err := reader.ReadString('\n')
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1 200 OK\r\n", line)
@@ -107,25 +107,47 @@ func (a *appliance) checkProgress(t *testing.T) {
 	require.Equal(t, []string{"chunked"}, header["Transfer-Encoding"])
 	require.Equal(t, "*", header.Get("Access-Control-Allow-Origin"))
 
-	var data []byte
-	var pieces []time.Time
-	for body, buffer := httputil.NewChunkedReader(reader), make([]byte, 64<<10); ; {
-		n, err := body.Read(buffer)
-		data = append(data, buffer[:n]...)
-		if now := time.Now(); n > 0 && (len(pieces) == 0 || now.Sub(pieces[len(pieces)-1]) > 50*time.Millisecond) {
-			pieces = append(pieces, now)
-		}
-		if err == io.EOF {
-			break
-		}
-		require.NoError(t, err)
-	}
-	require.Greater(t, len(pieces), 6, "it came in %d pieces of time", len(pieces))
-	require.WithinDuration(t, partDue(segment, 15), pieces[len(pieces)-1], busy)
+	data, pauses, last := readInPieces(t, httputil.NewChunkedReader(reader))
+	require.WithinDuration(t, partDue(segment, 15), last, busy)
 	status, whole, err := get(context.Background(), a.mediaURL(path))
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, whole, data)
+
+	require.Greater(t, len(pauses), 6, "it came in so many pieces")
+	whole, inside := nil, 0
+	for part := range segmentFrames / partFrames {
+		_, bytes, err := get(context.Background(), a.renditionURL("v180", fmt.Sprintf("%d.%d.m4s", segment, part)))
+		require.NoError(t, err)
+		for _, pause := range pauses {
+			if pause > len(whole) && pause < len(whole)+len(bytes) {
+				inside++
+			}
+		}
+		whole = append(whole, bytes...)
+	}
+	require.Equal(t, data, whole)
+	require.LessOrEqual(t, inside, 2, "pauses come between parts, but for those of this machine: after %v bytes", pauses)
+}
+
+// readInPieces reads to the end and gives how many bytes had come whenever
+// nothing came for a while, and when the last ones did.
+func readInPieces(t *testing.T, body io.Reader) (data []byte, pauses []int, last time.Time) {
+	buffer := make([]byte, 256<<10)
+	for {
+		n, err := body.Read(buffer)
+		if now := time.Now(); n > 0 {
+			if len(data) > 0 && now.Sub(last) > 50*time.Millisecond {
+				pauses = append(pauses, len(data))
+			}
+			last = now
+		}
+		data = append(data, buffer[:n]...)
+		if err == io.EOF {
+			return data, pauses, last
+		}
+		require.NoError(t, err)
+	}
 }
 
 // checkHead compares the headers of HEAD and GET of everything that a channel
