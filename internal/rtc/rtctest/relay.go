@@ -1,12 +1,15 @@
 package rtctest
 
 import (
+	"math/rand/v2"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
@@ -16,7 +19,11 @@ import (
 type Relay struct {
 	conn   *net.UDPConn
 	cut    atomic.Bool
+	late   sync.WaitGroup // packets under way
 	mu     sync.Mutex
+	delay  time.Duration
+	loss   float64
+	rnd    *rand.Rand
 	server *net.UDPAddr
 	client *net.UDPAddr
 }
@@ -26,7 +33,7 @@ func NewRelay(t testing.TB) *Relay {
 	t.Helper()
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
-	r := &Relay{conn: conn}
+	r := &Relay{conn: conn, rnd: rand.New(rand.NewPCG(1, 2))}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -35,6 +42,7 @@ func NewRelay(t testing.TB) *Relay {
 	t.Cleanup(func() {
 		_ = conn.Close()
 		<-done
+		r.late.Wait()
 	})
 	return r
 }
@@ -51,11 +59,28 @@ func (r *Relay) run() {
 		if r.server == nil || from.Port != r.server.Port {
 			r.client, to = from, r.server
 		}
+		delay, lost := r.delay, r.rnd.Float64() < r.loss
 		r.mu.Unlock()
-		if to != nil && !r.cut.Load() {
+		switch {
+		case to == nil || lost || r.cut.Load():
+		case delay > 0:
+			packet := slices.Clone(buffer[:n])
+			r.late.Add(1)
+			time.AfterFunc(delay, func() {
+				defer r.late.Done()
+				_, _ = r.conn.WriteToUDP(packet, to)
+			})
+		default:
 			_, _ = r.conn.WriteToUDP(buffer[:n], to)
 		}
 	}
+}
+
+// Disturb delays every packet, and loses a share of them.
+func (r *Relay) Disturb(delay time.Duration, loss float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.delay, r.loss = delay, loss
 }
 
 // Cut lets nothing through any more.

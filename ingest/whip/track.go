@@ -1,0 +1,144 @@
+package whip
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+
+	"millrace/ingest"
+	"millrace/internal/media"
+	"millrace/internal/rtc"
+)
+
+const (
+	pliInterval = time.Second     // between requests for a keyframe, at least
+	keyInterval = 4 * time.Second // without a keyframe: browsers send none unasked, and who joins needs one
+)
+
+// track is one stream of a publisher, from packets to access units. It belongs
+// to one goroutine.
+type track struct {
+	section   *rtc.Media
+	codec     rtc.Codec
+	ssrc      uint32
+	pli       bool // the publisher makes keyframes when asked
+	jitter    jitterBuffer
+	assembler assembler
+	clock     trackClock
+
+	over  bool      // another stream took its place
+	lost  int       // packets given up before the next one
+	asked time.Time // for a keyframe, last
+	keyed time.Time // last keyframe
+	plis  uint64
+	count uint64   // packets
+	told  Counters // of these, what the server's counters have
+}
+
+func newTrack(section *rtc.Media, c rtc.Codec, ssrc uint32, sender *senderClock) *track {
+	t := &track{section: section, codec: c, ssrc: ssrc, pli: slices.Contains(c.Feedback, "nack pli")}
+	t.jitter.repairs = slices.Contains(c.Feedback, "nack")
+	t.clock = trackClock{sender: sender, rate: int64(c.ClockRate)}
+	t.assembler = assembler{format: formatOf(c), waits: t.video(), packets: !t.video()}
+	return t
+}
+
+func (t *track) video() bool { return t.section.Kind == media.Video }
+
+func formatOf(c rtc.Codec) format {
+	switch c.Name {
+	case "H264":
+		return newH264Format(c)
+	case "VP8":
+		return &vp8Format{}
+	case "VP9":
+		return &vp9Format{}
+	case "AV1":
+		return &av1Format{}
+	}
+	return newOpusFormat()
+}
+
+// put takes a packet as it arrives.
+func (t *track) put(p *rtp.Packet, at time.Time) {
+	t.count++
+	if !t.over && t.jitter.put(p, at) {
+		t.lost++
+	}
+}
+
+// drain hands on every access unit that is whole. elapsed is the time since
+// the session began.
+func (t *track) drain(now time.Time, elapsed time.Duration, write func(ingest.AccessUnit)) {
+	for {
+		p, lost := t.jitter.take(now)
+		t.lost += lost
+		if p == nil {
+			if t.lost > 0 && t.video() {
+				t.assembler.waits = true // ask for a keyframe at once
+			}
+			return
+		}
+		if p.PayloadType != t.codec.PayloadType && !t.change(p.PayloadType) {
+			continue
+		}
+		t.assembler.put(p, t.loss(), func(f frame) {
+			if f.key {
+				t.keyed = now
+			}
+			at := t.clock.at(f.timestamp, elapsed)
+			write(ingest.AccessUnit{Track: f.track, PTS: at, DTS: at, Key: f.key, Data: f.data})
+		})
+		t.lost = 0
+	}
+}
+
+// change follows a publisher to another of the codecs that were agreed to.
+func (t *track) change(payloadType uint8) bool {
+	i := slices.IndexFunc(t.section.Codecs, func(c rtc.Codec) bool { return c.PayloadType == payloadType })
+	if i < 0 || !supported(t.section.Kind, t.section.Codecs[i]) || int64(t.section.Codecs[i].ClockRate) != t.clock.rate {
+		return false
+	}
+	t.codec = t.section.Codecs[i]
+	t.assembler.abandon()
+	t.assembler.format = formatOf(t.codec)
+	return true
+}
+
+// loss is what the assembler is told: sound does not refer to what was lost.
+func (t *track) loss() int {
+	if !t.video() {
+		return 0
+	}
+	return t.lost
+}
+
+// feedback is what to tell the publisher now.
+func (t *track) feedback(now time.Time) (packets []rtcp.Packet) {
+	if missing := t.jitter.ask(now); len(missing) > 0 {
+		packets = append(packets, &rtcp.TransportLayerNack{MediaSSRC: t.ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(missing)})
+	}
+	if t.wantsKey(now) {
+		t.asked = now
+		t.plis++
+		packets = append(packets, &rtcp.PictureLossIndication{MediaSSRC: t.ssrc})
+	}
+	return packets
+}
+
+func (t *track) wantsKey(now time.Time) bool {
+	if !t.video() || t.over || !t.pli || !t.jitter.begun || now.Sub(t.asked) < pliInterval {
+		return false
+	}
+	return t.assembler.waits || now.Sub(t.keyed) >= keyInterval
+}
+
+// counts is what happened so far.
+func (t *track) counts() Counters {
+	return Counters{
+		Packets: t.count, Late: t.jitter.counts.late, Lost: t.jitter.counts.lost, NACKs: t.jitter.counts.nacks,
+		PLIs: t.plis, Dropped: t.assembler.counts.dropped, Malformed: t.assembler.counts.malformed,
+	}
+}

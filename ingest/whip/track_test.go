@@ -1,0 +1,248 @@
+package whip
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/rtp/codecs"
+	"github.com/stretchr/testify/require"
+
+	"millrace/ingest"
+	"millrace/internal/media"
+	"millrace/internal/rtc"
+)
+
+func codecOf(name, format string, feedback ...string) rtc.Codec {
+	c := rtc.Codec{Name: name, PayloadType: 96, ClockRate: videoRate, Format: format, Feedback: feedback}
+	if name == "OPUS" {
+		c.ClockRate, c.Channels = opusRate, 2
+	}
+	return c
+}
+
+var testBegin = time.Unix(1000, 0)
+
+// stand is a track with a clock of the test's.
+type stand struct {
+	*track
+	now   time.Duration
+	units []ingest.AccessUnit
+	plis  int
+	nacks []uint16
+}
+
+func newStand(c rtc.Codec) *stand {
+	section := &rtc.Media{Kind: media.Video, Codecs: []rtc.Codec{c}}
+	if c.Name == "OPUS" {
+		section.Kind = media.Audio
+	}
+	return &stand{track: newTrack(section, c, 1, &senderClock{})}
+}
+
+// step lets time pass and takes packets.
+func (s *stand) step(d time.Duration, packets ...*rtp.Packet) {
+	s.now += d
+	now := testBegin.Add(s.now)
+	for _, p := range packets {
+		s.put(p, now)
+	}
+	s.drain(now, s.now, func(u ingest.AccessUnit) { s.units = append(s.units, u) })
+	for _, f := range s.feedback(now) {
+		switch f := f.(type) {
+		case *rtcp.PictureLossIndication:
+			s.plis++
+		case *rtcp.TransportLayerNack:
+			for _, pair := range f.Nacks {
+				s.nacks = append(s.nacks, pair.PacketList()...)
+			}
+		}
+	}
+}
+
+// wire numbers the packets of frames.
+type wire struct {
+	sequence  uint16
+	timestamp uint32
+}
+
+func (w *wire) frame(payloader rtp.Payloader, data []byte) (packets []*rtp.Packet) {
+	for _, payload := range payloader.Payload(1000, data) {
+		packets = append(packets, &rtp.Packet{
+			Header:  rtp.Header{Version: 2, PayloadType: 96, SequenceNumber: w.sequence, Timestamp: w.timestamp, SSRC: 1},
+			Payload: payload,
+		})
+		w.sequence++
+	}
+	packets[len(packets)-1].Marker = true
+	w.timestamp += 3000
+	return packets
+}
+
+func vp8Frame(w *wire, n int, key bool) []*rtp.Packet {
+	data, _ := vp8Picture(n, key)
+	return w.frame(&codecs.VP8Payloader{}, data)
+}
+
+func TestF10TimestampsAndNumbersWrap(t *testing.T) {
+	s := newStand(codecOf("VP8", "", "nack", "nack pli"))
+	w := &wire{sequence: 0xfff0, timestamp: 0xffffffff - 2*3000}
+	for n := range 20 {
+		s.step(time.Second/30, vp8Frame(w, n, n == 0)...)
+	}
+	require.Len(t, s.units, 20)
+	for i := 1; i < len(s.units); i++ {
+		require.InDelta(t, float64(time.Second/30), float64(s.units[i].PTS-s.units[i-1].PTS), 2)
+	}
+	require.Empty(t, s.nacks)
+	require.Zero(t, s.counts().Late)
+}
+
+func TestPacketsAreReordered(t *testing.T) {
+	s := newStand(codecOf("VP8", "", "nack", "nack pli"))
+	w := &wire{}
+	s.step(0, vp8Frame(w, 0, true)...)
+	packets := vp8Frame(w, 1, false)
+	s.step(time.Millisecond, packets[1:]...)
+	require.Len(t, s.units, 1)
+	s.step(time.Millisecond, packets[0], packets[0])
+	require.Len(t, s.units, 2)
+	_, want := vp8Picture(1, false)
+	require.Equal(t, want, s.units[1].Data)
+	require.Equal(t, uint64(1), s.counts().Late)
+}
+
+// F18: with a round trip of 300 ms, a packet that took two requests is still
+// waited for.
+func TestF18WaitingFollowsTheRoundTrip(t *testing.T) {
+	s := newStand(codecOf("VP8", "", "nack", "nack pli"))
+	s.jitter.floor = 300 * time.Millisecond
+	w := &wire{}
+	s.step(0, vp8Frame(w, 0, true)...)
+	lost := vp8Frame(w, 1, false)
+	s.step(33*time.Millisecond, lost[1:]...)
+	require.Equal(t, []uint16{lost[0].SequenceNumber}, s.nacks, "asked for at once")
+	for n := 2; n < 22; n++ {
+		s.step(33*time.Millisecond, vp8Frame(w, n, false)...)
+	}
+	require.Equal(t, 2, len(s.nacks), "asked again after a round trip, not at each packet")
+	require.Len(t, s.units, 1)
+	s.step(time.Millisecond, lost[0])
+	require.Len(t, s.units, 22, "none was thrown away")
+	require.Zero(t, s.plis)
+}
+
+func TestUndecodableAsksForAKeyframe(t *testing.T) {
+	s := newStand(codecOf("VP8", "", "nack", "nack pli"))
+	s.jitter.floor = 10 * time.Millisecond
+	w := &wire{}
+	s.step(0, vp8Frame(w, 0, true)...)
+	vp8Frame(w, 1, false) // lost whole
+	for n := 2; n < 50; n++ {
+		s.step(33*time.Millisecond, vp8Frame(w, n, false)...)
+	}
+	require.Len(t, s.units, 1)
+	require.Equal(t, 2, s.plis, "one a second at most")
+	s.step(33*time.Millisecond, vp8Frame(w, 50, true)...)
+	s.step(33*time.Millisecond, vp8Frame(w, 51, false)...)
+	require.Len(t, s.units, 3, "and goes on from there")
+	require.NotZero(t, s.counts().Lost)
+	require.NotZero(t, s.counts().Dropped)
+}
+
+func TestKeyframesAreAskedForNowAndThen(t *testing.T) {
+	s := newStand(codecOf("VP8", "", "nack", "nack pli"))
+	w := &wire{}
+	for n := range 30 * 10 {
+		s.step(time.Second/30, vp8Frame(w, n, n == 0)...)
+	}
+	require.InDelta(t, 6, s.plis, 1, "4 s after a keyframe, then each second")
+}
+
+func TestAStreamThatBeginsAgainElsewhere(t *testing.T) {
+	s := newStand(codecOf("VP8", "", "nack", "nack pli"))
+	w := &wire{}
+	s.step(0, vp8Frame(w, 0, true)...)
+	w.sequence += 20000
+	s.step(33*time.Millisecond, vp8Frame(w, 1, false)...)
+	require.Len(t, s.units, 1)
+	require.Equal(t, 1, s.plis)
+	s.step(time.Second, vp8Frame(w, 2, true)...)
+	require.Len(t, s.units, 2)
+	require.Empty(t, s.nacks, "20000 packets are not asked for")
+}
+
+func TestSoundDoesNotWait(t *testing.T) {
+	s := newStand(codecOf("OPUS", ""))
+	for n := range 10 {
+		if n == 3 {
+			continue
+		}
+		s.step(20*time.Millisecond, &rtp.Packet{
+			Header:  rtp.Header{PayloadType: 96, SequenceNumber: uint16(n), Timestamp: uint32(n * 960)},
+			Payload: opusPacket(n),
+		})
+	}
+	require.Len(t, s.units, 9)
+	require.Equal(t, 40*time.Millisecond, s.units[3].PTS-s.units[2].PTS, "the gap is in the time")
+	require.Zero(t, s.plis)
+	require.Empty(t, s.nacks, "not agreed to")
+}
+
+func TestCodecMayChange(t *testing.T) {
+	s := newStand(codecOf("VP8", "", "nack", "nack pli"))
+	vp9 := codecOf("VP9", "")
+	vp9.PayloadType = 98
+	s.section.Codecs = append(s.section.Codecs, vp9)
+	w := &wire{}
+	s.step(0, vp8Frame(w, 0, true)...)
+	data, _ := vp9Picture(1, true)
+	for _, p := range w.frame(&codecs.VP9Payloader{}, data) {
+		p.PayloadType = 98
+		s.step(time.Millisecond, p)
+	}
+	require.Len(t, s.units, 2)
+	require.Equal(t, media.VP9, s.units[1].Track.Codec)
+}
+
+func TestClockFollowsReports(t *testing.T) {
+	const ntp = 3_900_000_000 * time.Second
+	sender := &senderClock{}
+	video := trackClock{sender: sender, rate: videoRate}
+	audio := trackClock{sender: sender, rate: opusRate}
+	// Captured together, but the picture arrives 150 ms later than the sound.
+	require.Equal(t, 100*time.Millisecond, audio.at(5000, 100*time.Millisecond))
+	require.Equal(t, 250*time.Millisecond, video.at(7000, 250*time.Millisecond))
+	audio.report(report{ntp, 5000})
+	video.report(report{ntp, 7000})
+	require.Equal(t, 100*time.Millisecond, audio.at(5000, 0), "the first report moves nothing")
+	require.Equal(t, 100*time.Millisecond, video.at(7000, 0), "captured together")
+
+	// A sender whose RTP clock runs 1 ms ahead of its NTP: slid to, not stepped.
+	video.report(report{ntp + time.Second - time.Millisecond, 7000 + videoRate})
+	require.Equal(t, 200*time.Millisecond-time.Millisecond, video.at(7000+9000, 0))
+
+	// A clock that leaps by a day is not believed.
+	video.report(report{ntp + 24*time.Hour, 7000 + 2*videoRate})
+	require.InDelta(t, 1100, video.at(7000+videoRate, 0).Milliseconds(), 2)
+}
+
+func TestReportBeforeTheFirstPacket(t *testing.T) {
+	sender := &senderClock{}
+	audio, video := trackClock{sender: sender, rate: opusRate}, trackClock{sender: sender, rate: videoRate}
+	audio.report(report{10 * time.Second, 960})
+	video.report(report{10 * time.Second, 3000})
+	require.Equal(t, time.Second, audio.at(960, time.Second))
+	require.Equal(t, time.Second, video.at(3000, 1300*time.Millisecond))
+}
+
+func TestClockOfMonths(t *testing.T) {
+	c := trackClock{sender: &senderClock{}, rate: videoRate}
+	c.at(0, 0)
+	var last time.Duration
+	for range 200 * 24 { // hours, in steps of 6 h: a wrap is 13.25 h
+		last = c.at(uint32(c.ticks+6*3600*videoRate), 0)
+	}
+	require.Equal(t, 200*24*6*time.Hour, last)
+}
