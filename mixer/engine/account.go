@@ -48,8 +48,10 @@ func (l *lateness) total() uint64 {
 }
 
 // finished hears of every frame that a rung gave out.
-func (e *Engine) finished(frame int64) {
-	if e.config.Clock.Now() >= e.rate.At(frame+1) {
+func (e *Engine) finished(r *rung, frame int64) {
+	now := e.config.Clock.Now()
+	r.latency.add(now.Sub(e.rate.At(frame)))
+	if now >= e.rate.At(frame+1) {
 		e.state.lateness.add(frame)
 	}
 }
@@ -92,6 +94,7 @@ func (e *Engine) describe(n int64) worker.Report {
 		Frame: n, Late: e.state.lateness.total(), Repeated: e.state.repeated,
 		Program: e.desk.program, Preview: e.desk.preview,
 		Sources:     make(map[string]worker.SourceReport, len(e.desk.sources)),
+		Rungs:       make(map[string]worker.Phase, len(e.ladder.rungs)),
 		Outstanding: e.config.Device.Outstanding(),
 		Phases: worker.Phases{
 			Interval: e.rate.Interval(),
@@ -100,6 +103,7 @@ func (e *Engine) describe(n int64) worker.Report {
 	}
 	for _, r := range e.ladder.rungs { // the slowest rung: they run side by side
 		report.Repeated += r.repeated.Load()
+		report.Rungs[r.track.ID] = r.latency.take()
 		phase := r.meter.take()
 		report.Phases.Encode.Mean = max(report.Phases.Encode.Mean, phase.Mean)
 		report.Phases.Encode.Max = max(report.Phases.Encode.Max, phase.Max)
@@ -107,6 +111,7 @@ func (e *Engine) describe(n int64) worker.Report {
 	for id, s := range e.desk.sources {
 		described := s.report
 		described.PeakDB = decibels(s.voice.TakePeak())
+		described.Latency = s.latency.take()
 		report.Sources[id] = described
 	}
 	return report

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
+	"time"
 
 	"millrace/gpu"
 	"millrace/internal/media"
@@ -51,6 +53,9 @@ func newDesk(device gpu.Device, show worker.Show, log *slog.Logger) (*desk, erro
 func (d *desk) check(show worker.Show, program string) error {
 	ids := make([]string, 0, len(show.Sources))
 	for _, config := range show.Sources {
+		if slices.Contains(ids, config.ID) {
+			return fmt.Errorf("source %q stands twice", config.ID)
+		}
 		ids = append(ids, config.ID)
 		if delay := config.Audio.DelayMs; delay < 0 || int64(delay) > maxDelay.Milliseconds() {
 			return fmt.Errorf("source %q: audio delay of %d ms is not between 0 and %d", config.ID, delay, maxDelay.Milliseconds())
@@ -239,6 +244,15 @@ func (d *desk) layers(into []gpu.Layer) []gpu.Layer {
 func (d *desk) advance(n int64, t media.Time, repeat bool) {
 	for id, s := range d.sources {
 		s.advance(n, t, d.onAir[id] && !repeat)
+	}
+}
+
+// composed hears that the program scene was composed at now.
+func (d *desk) composed(now time.Time) {
+	for id, s := range d.sources {
+		if d.onAir[id] {
+			s.compose(now)
+		}
 	}
 }
 

@@ -23,6 +23,9 @@ type Config struct {
 	// Emit takes the packets of a rendition, numbered as in Ready, in order; the
 	// renditions call it concurrently. It should not block.
 	Emit func(rendition int, p *media.Packet)
+	// Announce takes *worker.Begin and *worker.End of returns, from the tick that
+	// emits their packets.
+	Announce func(worker.Message)
 	// Report takes an account of the engine once a second and on every change of
 	// a source's state. It is called from one goroutine and may block.
 	Report func(worker.Report)
@@ -78,11 +81,11 @@ func (e *Engine) open() error {
 	}
 	compositor := gpu.CompositorConfig{Canvas: gpu.Size{Width: show.Canvas.Width, Height: show.Canvas.Height}}
 	for _, r := range e.ladder.rungs {
-		r.emit, r.finished = e.config.Emit, e.finished
+		r.emit, r.finished = e.config.Emit, func(frame int64) { e.finished(r, frame) }
 		compositor.Rungs = append(compositor.Rungs, gpu.Size{Width: r.track.Width, Height: r.track.Height})
 	}
-	e.sound = newSoundDesk(show, e.ladder.ready.Renditions, e.config.Emit)
-	e.desk.changed = e.publish
+	e.sound = newSoundDesk(show, e.ladder.ready, e.config)
+	e.desk.changed = e.changed
 	e.publish(e.desk.sources)
 	var err error
 	e.compositor, err = device.NewCompositor(compositor)
@@ -110,6 +113,22 @@ func (e *Engine) Gone(source string) {
 // Do takes a command and calls reply once, from a tick, when it took effect or
 // was refused. It never blocks; reply should not either.
 func (e *Engine) Do(command worker.Command, reply func(worker.Ack)) { e.orders.add(command, reply) }
+
+// RequestKey asks for an IDR on a rung, as worker.KeyFrame says. It may be
+// called from any goroutine and never blocks; what is no rung is ignored.
+func (e *Engine) RequestKey(rung string) {
+	for _, r := range e.ladder.rungs {
+		if r.track.ID == rung {
+			r.keys.request()
+		}
+	}
+}
+
+// changed takes another show: its sources, and the returns that it asks for.
+func (e *Engine) changed(sources map[string]*source) {
+	e.publish(sources)
+	e.sound.returns.follow(e.desk.show, e.ladder.opus(), e.state.next)
+}
 
 // publish lets packets find the sources' inputs and starts new ones.
 func (e *Engine) publish(sources map[string]*source) {

@@ -31,6 +31,7 @@ type Input struct {
 	log    *slog.Logger
 
 	video, sound *queue
+	arrivals     arrivals // of video
 	pictures     *pictures
 	ring         *audio.Ring
 
@@ -59,6 +60,7 @@ func NewInput(id string, device gpu.Device, log *slog.Logger) *Input {
 func (in *Input) Write(p *media.Packet) {
 	switch p.Track.Kind {
 	case media.Video:
+		in.arrivals.add(p.PTS, time.Now())
 		in.video.put(p)
 	case media.Audio:
 		in.sound.put(p)

@@ -222,3 +222,42 @@ func TestPictureSizeAndCodecMayChange(t *testing.T) {
 		require.Equal(t, want, counter, "frame %d", n-s.first)
 	}
 }
+
+// TestReportsSayHowLongPicturesTake: from packet in to composed, and from the
+// tick to the packet out.
+func TestReportsSayHowLongPicturesTake(t *testing.T) {
+	shot := film(t, cameraSize, media.Rate{Num: 30, Den: 1}, 3*time.Second, 30, 500)
+	for _, ahead := range []time.Duration{40 * time.Millisecond, 250 * time.Millisecond} {
+		inStudio(t, withSource(testShow("30"), "cam"), func(t *testing.T, s *studio) {
+			s.feed("cam", shifted(shot.video, noon, nil), ahead)
+			s.until(s.first + 65)
+			// A picture is composed with the tick at which it is due.
+			latency := s.latest("cam").Latency
+			require.InDelta(t, float64(ahead), float64(latency.Mean), float64(time.Millisecond))
+			require.InDelta(t, float64(ahead), float64(latency.Max), float64(time.Millisecond))
+			require.Zero(t, s.latest("a").Latency)
+			report := s.reports[len(s.reports)-1]
+			require.Contains(t, report.Rungs, "v180")
+			require.Zero(t, report.Rungs["v180"], "the time of a bubble stands still while it works")
+		})
+	}
+}
+
+func TestArrivals(t *testing.T) {
+	var a arrivals
+	_, ok := a.of(0)
+	require.False(t, ok)
+	begin := time.Now()
+	for i := range 3 * arrivalsKept {
+		a.add(media.Time(i), begin.Add(time.Duration(i)))
+	}
+	a.add(media.Time(3*arrivalsKept-5), begin.Add(time.Hour)) // comes again
+	at, ok := a.of(media.Time(3*arrivalsKept - 5))
+	require.True(t, ok)
+	require.Equal(t, begin.Add(time.Hour), at)
+	at, ok = a.of(media.Time(2*arrivalsKept + 1))
+	require.True(t, ok)
+	require.Equal(t, begin.Add(2*arrivalsKept+1), at)
+	_, ok = a.of(media.Time(2 * arrivalsKept))
+	require.False(t, ok)
+}

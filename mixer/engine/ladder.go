@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"millrace/gpu"
@@ -44,6 +45,7 @@ func openLadder(device gpu.Device, show worker.Show, gop int64, filler bool) (*l
 		l.close()
 		return nil, err
 	}
+	renditions = append(renditions, returnsOf(show, renditions[len(renditions)-1])...)
 	info := device.Info()
 	l.ready = worker.Ready{
 		Renditions: renditions,
@@ -69,7 +71,8 @@ func openRung(device gpu.Device, show worker.Show, i int, gop int64, filler bool
 	if err != nil {
 		return fail(err)
 	}
-	r := &rung{index: i, encoder: encoder, rate: show.Canvas.Rate, gop: gop, wake: make(chan struct{}, 1)}
+	r := &rung{index: i, encoder: encoder, rate: show.Canvas.Rate, wake: make(chan struct{}, 1)}
+	r.keys.rate, r.keys.gop = show.Canvas.Rate, gop
 	if r.track, err = jointTrack(device, config, encoder.Track()); err == nil && filler {
 		rendition.Filler, err = fillerOf(device, config, show.Channel, int(gop))
 	}
@@ -122,6 +125,12 @@ func fillerOf(device gpu.Device, config gpu.EncoderConfig, channel string, gop i
 		}
 	}
 	return fillers, nil
+}
+
+// opus is the program's sound for browsers, which returns are like.
+func (l *ladder) opus() worker.Rendition {
+	i := slices.IndexFunc(l.ready.Renditions, func(r worker.Rendition) bool { return r.ID == worker.OpusID })
+	return l.ready.Renditions[i]
 }
 
 func (l *ladder) close() {

@@ -21,7 +21,7 @@ type rung struct {
 	encoder  gpu.Encoder
 	track    *media.Track // as the channel's init section describes it
 	rate     media.Rate
-	gop      int64 // frames
+	keys     keyframes
 	emit     func(rendition int, p *media.Packet)
 	finished func(frame int64) // after each frame
 
@@ -31,7 +31,8 @@ type rung struct {
 	wake   chan struct{}
 
 	repeated atomic.Uint64
-	meter    meter
+	meter    meter // of encoding
+	latency  meter // from a tick being due to its packet going out
 }
 
 // shot is a picture for one or more consecutive frames.
@@ -98,7 +99,7 @@ func (r *rung) run() error {
 			continue
 		}
 		begin := time.Now()
-		unit, err := r.encoder.Encode(s.picture, s.frame, s.frame%r.gop == 0)
+		unit, err := r.encoder.Encode(s.picture, s.frame, r.keys.at(s.frame))
 		s.picture.Release()
 		if err != nil {
 			return fmt.Errorf("encode rendition %q: %w", r.track.ID, err)

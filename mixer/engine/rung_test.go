@@ -10,6 +10,7 @@ import (
 
 	"millrace/gpu"
 	"millrace/internal/media"
+	"millrace/mixer/worker"
 )
 
 // slowEncoder takes a while per frame, or fails.
@@ -43,10 +44,11 @@ func ladderOf(t *testing.T, e *slowEncoder, count int64) (frames []int64, r *run
 		pool := gpu.NewPool(1 << 20)
 		defer pool.Close()
 		r = &rung{
-			encoder: e, track: e.Track(), rate: media.Rate{Num: 50, Den: 1}, gop: 80, wake: make(chan struct{}, 1),
+			encoder: e, track: e.Track(), rate: media.Rate{Num: 50, Den: 1}, wake: make(chan struct{}, 1),
 			emit:     func(_ int, p *media.Packet) { frames = append(frames, media.Rate{Num: 50, Den: 1}.Index(p.PTS)) },
 			finished: func(int64) {},
 		}
+		r.keys.rate, r.keys.gop = r.rate, 80
 		done := make(chan error, 1)
 		go func() { done <- r.run() }()
 		for n := range count {
@@ -104,4 +106,20 @@ func TestRungThatIsBehindRepeatsAndSkipsNoFrame(t *testing.T) {
 func TestRungTellsWhyItsEncoderFailed(t *testing.T) {
 	_, _, err := ladderOf(t, &slowEncoder{delay: func(int64) time.Duration { return 0 }, fail: 7}, 20)
 	require.ErrorIs(t, err, errBroken)
+}
+
+// TestLatencyOfARung: from the tick being due to the packet out; late when the
+// next tick was due by then.
+func TestLatencyOfARung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &Engine{rate: media.Rate{Num: 50, Den: 1}, config: Config{Clock: media.NewClock(noon, time.Now())}}
+		first := e.rate.Index(noon)
+		r := &rung{}
+		for n, late := range []time.Duration{5 * time.Millisecond, 19 * time.Millisecond, 21 * time.Millisecond} {
+			require.NoError(t, e.config.Clock.SleepUntil(t.Context(), e.rate.At(first+int64(n)).Add(late)))
+			e.finished(r, first+int64(n))
+		}
+		require.Equal(t, worker.Phase{Mean: 15 * time.Millisecond, Max: 21 * time.Millisecond}, r.latency.take())
+		require.EqualValues(t, 1, e.state.lateness.total())
+	})
 }

@@ -91,8 +91,9 @@ func (s *session) open(hello *worker.Hello, device gpu.Device) error {
 		Emit: func(rendition int, p *media.Packet) {
 			s.send(&worker.StreamPacket{Stream: uint32(rendition), Packet: p})
 		},
-		Report: func(report worker.Report) { s.send(&report) },
-		Log:    newLog(hello),
+		Announce: func(m worker.Message) { s.send(m) },
+		Report:   func(report worker.Report) { s.send(&report) },
+		Log:      newLog(hello),
 	})
 	return err
 }
@@ -148,6 +149,8 @@ func (s *session) listen(ctx context.Context) error {
 			s.engine.Gone(m.Source)
 		case *worker.Command:
 			s.engine.Do(*m, func(ack worker.Ack) { s.send(&ack) })
+		case *worker.KeyFrame:
+			s.engine.RequestKey(m.Rung)
 		case *worker.Quit:
 			return nil
 		default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -70,9 +71,10 @@ func startWorker(t testing.TB) (*child.Process, *child.Conn) {
 	return process, conn
 }
 
-// requireReady wants every rendition with its filler, and the sandbox's account.
+// requireReady wants every rendition with its filler, the return of "cam", and
+// the sandbox's account.
 func requireReady(t *testing.T, ready *worker.Ready, show worker.Show) {
-	require.Len(t, ready.Renditions, 5)
+	require.Len(t, ready.Renditions, 6)
 	for i, rendition := range ready.Renditions[:3] {
 		require.Equal(t, show.Ladder[i].ID, rendition.Track.ID)
 		require.Len(t, rendition.Filler, 2)
@@ -82,14 +84,80 @@ func requireReady(t *testing.T, ready *worker.Ready, show worker.Show) {
 	}
 	require.Equal(t, "mp4a.40.2", ready.Renditions[3].Track.MIME)
 	require.Equal(t, worker.OpusID, ready.Renditions[4].Track.ID)
-	for _, rendition := range ready.Renditions[3:] {
+	for _, rendition := range ready.Renditions[3:5] {
 		require.NotEmpty(t, rendition.Filler[0][0])
 	}
+	require.Equal(t, "cam", ready.Renditions[5].Return)
+	require.Equal(t, worker.ReturnID("cam"), ready.Renditions[5].Track.ID)
 	require.NotEmpty(t, ready.Sandbox)
 }
 
+// workerWitness follows a worker with three rungs, their sound, the return of
+// cam as stream 5 and, from ten frames on instead, that of a as stream 6.
+type workerWitness struct {
+	t                     *testing.T
+	rate                  media.Rate
+	first                 int64
+	started               map[uint32]int64 // first access unit of a rendition of sound
+	counts                map[uint32]int64
+	acked, decoded, ended bool
+}
+
+func newWorkerWitness(t *testing.T, rate media.Rate, first int64) *workerWitness {
+	w := &workerWitness{t: t, rate: rate, first: first, started: map[uint32]int64{}, counts: map[uint32]int64{}}
+	for i, grid := range []worker.AudioGrid{worker.AACGrid, worker.OpusGrid, worker.OpusGrid} {
+		w.started[uint32(3+i)] = grid.First(rate, first)
+	}
+	return w
+}
+
+func (w *workerWitness) satisfied() bool {
+	for _, stream := range []uint32{0, 1, 2, 3, 4, 6} {
+		if w.counts[stream] < 30 {
+			return false
+		}
+	}
+	return w.acked && w.decoded && w.counts[5] > 0
+}
+
+func (w *workerWitness) take(message worker.Message) {
+	switch m := message.(type) {
+	case *worker.StreamPacket:
+		require.False(w.t, w.ended && m.Stream == 5)
+		require.Equal(w.t, w.due(m.Stream), m.Packet.PTS)
+		w.counts[m.Stream]++
+	case *worker.End:
+		require.EqualValues(w.t, 5, m.Stream)
+		w.ended = true
+	case *worker.Begin:
+		require.EqualValues(w.t, 6, m.Stream)
+		require.Equal(w.t, worker.OpusGrid.First(w.rate, w.first+10), m.First)
+		require.Equal(w.t, "a", m.Rendition.Return)
+		w.started[6] = m.First
+	case *worker.Ack:
+		require.Equal(w.t, w.first+10, m.Frame)
+		require.True(w.t, w.ended && w.started[6] > 0, "the returns have changed by then")
+		w.acked = true
+	case *worker.Report:
+		cam := m.Sources["cam"]
+		w.decoded = w.decoded || cam.State == worker.Live && cam.Width == 320
+		require.Zero(w.t, cam.DecodeErrors)
+	}
+}
+
+// due is when the next packet of a stream begins.
+func (w *workerWitness) due(stream uint32) media.Time {
+	switch {
+	case stream < 3:
+		return w.rate.At(w.first + w.counts[stream])
+	case stream == 3:
+		return worker.AACGrid.At(w.started[stream] + w.counts[stream])
+	}
+	return worker.OpusGrid.At(w.started[stream] + w.counts[stream])
+}
+
 func TestWorkerProcess(t *testing.T) {
-	show := withSource(demoShow(), "cam")
+	show := withReturn(withSource(demoShow(), "cam"), "cam", true)
 	show.Program = "grid"
 	clock := media.StartClock()
 	process, conn := startWorker(t)
@@ -111,37 +179,35 @@ func TestWorkerProcess(t *testing.T) {
 		}
 	}
 
-	first := show.Canvas.Rate.Index(clock.Now()) + 5
+	// Another source's return takes the place of cam's, beside a cut.
+	rate := show.Canvas.Rate
+	first := rate.Index(clock.Now()) + 5
+	changed := withReturn(withReturn(show, "cam", false), "a", true)
 	require.NoError(t, worker.Send(conn, &worker.Start{Frame: first}))
-	require.NoError(t, worker.Send(conn, &worker.Command{ID: 1, At: first + 10, Cut: new(string)}))
-	counts, acked, decoded := map[uint32]int64{}, false, false
-	for counts[0] < 30 || counts[1] < 30 || counts[2] < 30 || counts[3] < 30 || counts[4] < 30 || !acked || !decoded {
+	require.NoError(t, worker.Send(conn, &worker.Command{ID: 1, At: first + 10, Cut: new(string), Show: &changed}))
+	w := newWorkerWitness(t, rate, first)
+	for !w.satisfied() {
 		require.Less(t, time.Since(begin), 2*time.Minute)
 		message, err := worker.Receive(conn)
 		require.NoError(t, err)
-		switch m := message.(type) {
-		case *worker.StreamPacket:
-			want := show.Canvas.Rate.At(first + counts[m.Stream])
-			if m.Stream >= 3 {
-				grid := []worker.AudioGrid{worker.AACGrid, worker.OpusGrid}[m.Stream-3]
-				want = grid.At(grid.First(show.Canvas.Rate, first) + counts[m.Stream])
-			}
-			require.Equal(t, want, m.Packet.PTS)
-			counts[m.Stream]++
-		case *worker.Ack:
-			require.Equal(t, first+10, m.Frame)
-			acked = true
-		case *worker.Report:
-			cam := m.Sources["cam"]
-			decoded = decoded || cam.State == worker.Live && cam.Width == 320
-			require.Zero(t, cam.DecodeErrors)
-		}
+		w.take(message)
 	}
 	require.NoError(t, worker.Send(conn, &worker.Quit{}))
 	for err == nil {
 		_, err = worker.Receive(conn)
 	}
 	require.NoError(t, process.Wait())
+}
+
+// withReturn makes a source ask for its return, or not.
+func withReturn(show worker.Show, source string, asks bool) worker.Show {
+	show.Sources = slices.Clone(show.Sources)
+	for i := range show.Sources {
+		if show.Sources[i].ID == source {
+			show.Sources[i].Return = asks
+		}
+	}
+	return show
 }
 
 // inProcess runs the session without the sandbox, which would hold for every

@@ -6,58 +6,63 @@ import (
 	"millrace/mixer/worker"
 )
 
-// soundDesk sums the sources of each tick and encodes the sum. Owned by the
-// tick.
+// soundDesk sums the sources of each tick and encodes the sum, and for each
+// source that asks the sum of the others. Owned by the tick.
 type soundDesk struct {
 	rate    media.Rate
+	matrix  audio.Matrix
 	program []*soundRung // AAC and Opus of one sound
 	limiter audio.Limiter
-	bus     audio.Block
+	returns returns
 }
 
-// newSoundDesk is for the renditions of sound among those of Ready.
-func newSoundDesk(show worker.Show, renditions []worker.Rendition, emit func(int, *media.Packet)) soundDesk {
-	d := soundDesk{rate: show.Canvas.Rate}
+// newSoundDesk is for the renditions of sound in Ready.
+func newSoundDesk(show worker.Show, ready worker.Ready, config Config) soundDesk {
+	d := soundDesk{rate: show.Canvas.Rate, returns: newReturns(show, ready, config)}
 	for i, sound := range soundsOf(show) {
 		stream := len(show.Ladder) + i
-		d.program = append(d.program, &soundRung{sound: sound, stream: stream, track: renditions[stream].Track, emit: emit})
+		d.program = append(d.program, &soundRung{
+			sound: sound, stream: stream, track: ready.Renditions[stream].Track, emit: config.Emit,
+		})
 	}
 	return d
 }
 
-// open begins the renditions with the first access unit that belongs to frame.
+// open begins the renditions with the first access units that belong to frame.
 func (d *soundDesk) open(frame int64) error {
 	for _, r := range d.program {
 		if err := r.open(d.rate, frame); err != nil {
 			return err
 		}
 	}
-	return nil
+	return d.returns.open(frame)
 }
 
 // tick mixes and encodes exactly the samples of frame n.
 func (d *soundDesk) tick(n int64, desk *desk) error {
 	from, to := d.rate.Samples(n, audio.Hz), d.rate.Samples(n+1, audio.Hz)
-	length := int(to - from)
-	if d.bus.Len() < length {
-		d.bus = audio.NewBlock(length)
+	d.matrix.Reset(int(to-from), len(d.returns.list))
+	for _, config := range desk.show.Sources {
+		s, bus := desk.sources[config.ID], d.matrix.Bus()
+		if i := d.returns.index(config.ID); i >= 0 {
+			bus = d.matrix.Part(i)
+		}
+		s.voice.Mix(bus, s.sound(), from-s.delay(), s.level(desk.onAir[config.ID]))
 	}
-	bus := d.bus.Slice(0, length)
-	bus.Clear()
-	for id, s := range desk.sources {
-		s.voice.Mix(bus, s.sound(), from-s.delay(), s.level(desk.onAir[id]))
-	}
+	d.matrix.Sum()
+	bus := d.matrix.Bus()
 	d.limiter.Process(bus)
 	for _, r := range d.program {
 		if err := r.write(bus); err != nil {
 			return err
 		}
 	}
-	return nil
+	return d.returns.write(&d.matrix)
 }
 
 func (d *soundDesk) close() {
 	for _, r := range d.program {
 		r.close()
 	}
+	d.returns.close()
 }

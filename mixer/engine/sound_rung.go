@@ -54,13 +54,17 @@ type soundRung struct {
 
 // open begins with the first access unit that belongs to frame.
 func (r *soundRung) open(rate media.Rate, frame int64) (err error) {
-	first := worker.AudioGrid(r.format.Unit).First(rate, frame)
-	r.encoder, err = audio.NewEncoder(r.id, r.format, first, rate.Samples(frame, audio.Hz))
+	r.encoder, err = audio.NewEncoder(r.id, r.format, r.first(rate, frame), rate.Samples(frame, audio.Hz))
 	if err != nil {
 		return fmt.Errorf("open rendition %q: %w", r.id, err)
 	}
 	return nil
 }
+
+func (r *soundRung) grid() worker.AudioGrid { return worker.AudioGrid(r.format.Unit) }
+
+// first is the access unit that open begins with.
+func (r *soundRung) first(rate media.Rate, frame int64) int64 { return r.grid().First(rate, frame) }
 
 // write takes the samples of the next tick.
 func (r *soundRung) write(samples audio.Block) error {
@@ -71,10 +75,9 @@ func (r *soundRung) write(samples audio.Block) error {
 }
 
 func (r *soundRung) out(i int64, data []byte) {
-	grid := worker.AudioGrid(r.format.Unit)
-	pts := grid.At(i)
+	pts := r.grid().At(i)
 	r.emit(r.stream, &media.Packet{
-		Track: r.track, PTS: pts, DTS: pts, Duration: time.Duration(grid) * time.Second / audio.Hz, Key: true, Data: data,
+		Track: r.track, PTS: pts, DTS: pts, Duration: time.Duration(r.grid()) * time.Second / audio.Hz, Key: true, Data: data,
 	})
 }
 

@@ -21,6 +21,9 @@ type source struct {
 	voice  *audio.Voice
 	stop   context.CancelFunc // ends the input's Run; nil before it began
 
+	composed media.Time // PTS of the newest picture that was composed
+	latency  meter      // from a packet's arrival to its picture being composed
+
 	// The present tick.
 	frame  *gpu.Frame // owned when input is set; nil for the slate
 	report worker.SourceReport
@@ -81,6 +84,17 @@ func (s *source) advance(n int64, t media.Time, composed bool) {
 		return
 	}
 	s.frame, s.report = s.input.show(t, time.Duration(s.config.HoldMs)*time.Millisecond)
+}
+
+// compose hears that the present picture was composed at now.
+func (s *source) compose(now time.Time) {
+	if s.input == nil || s.frame == nil || s.frame.PTS == s.composed {
+		return
+	}
+	s.composed = s.frame.PTS
+	if arrived, ok := s.input.arrivals.of(s.composed); ok {
+		s.latency.add(now.Sub(arrived))
+	}
 }
 
 // done ends the tick for the source.

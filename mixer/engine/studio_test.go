@@ -34,9 +34,10 @@ type studio struct {
 	cancel context.CancelFunc
 	done   chan error
 
-	mu      sync.Mutex
-	packets map[int][]*media.Packet // by rendition
-	reports []worker.Report
+	mu        sync.Mutex
+	packets   map[int][]*media.Packet // by rendition
+	reports   []worker.Report
+	announced []worker.Message
 }
 
 // testShow has test sources one to four in a small grid, and a solo scene each.
@@ -85,7 +86,7 @@ func inStudioFrom(t *testing.T, show worker.Show, offset int64, test func(t *tes
 		s.clock = media.NewClock(noon, time.Now())
 		s.engine, err = New(Config{
 			Show: show, Device: s.device, Clock: s.clock, GOPFrames: gopOf(s.rate),
-			Emit: s.emit, Report: s.report, Log: slog.New(slog.DiscardHandler),
+			Emit: s.emit, Report: s.report, Announce: s.announce, Log: slog.New(slog.DiscardHandler),
 		})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -114,6 +115,12 @@ func (s *studio) report(r worker.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reports = append(s.reports, r)
+}
+
+func (s *studio) announce(m worker.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.announced = append(s.announced, m)
 }
 
 // until sleeps to the moment before frame n is due.
@@ -146,10 +153,20 @@ type seen struct {
 // watch decodes a rendition and checks its numbering: every frame once, in
 // order, an IDR first and at each GOP boundary.
 func (s *studio) watch(t *testing.T, rendition int) []seen {
+	for i, p := range s.packets[rendition] {
+		n := s.first + int64(i)
+		require.Equal(t, s.rate.At(n), p.PTS)
+		require.Equal(t, p.PTS, p.DTS)
+		require.Equal(t, i == 0 || n%gopOf(s.rate) == 0, p.Key, "frame %d", n)
+	}
+	return s.decode(t, s.packets[rendition])
+}
+
+// decode gives every picture of a rung's packets.
+func (s *studio) decode(t *testing.T, packets []*media.Packet) []seen {
 	device, err := gpu.Open("cpu")
 	require.NoError(t, err)
 	defer device.Close()
-	packets := s.packets[rendition]
 	require.NotEmpty(t, packets)
 	decoder, err := device.NewDecoder(packets[0].Track)
 	require.NoError(t, err)
@@ -159,11 +176,7 @@ func (s *studio) watch(t *testing.T, rendition int) []seen {
 		pictures = append(pictures, seen{s.rate.Index(f.PTS), clone(f)})
 		f.Release()
 	}
-	for i, p := range packets {
-		n := s.first + int64(i)
-		require.Equal(t, s.rate.At(n), p.PTS)
-		require.Equal(t, p.PTS, p.DTS)
-		require.Equal(t, i == 0 || n%gopOf(s.rate) == 0, p.Key, "frame %d", n)
+	for _, p := range packets {
 		require.NoError(t, decoder.Decode(p, show))
 	}
 	decoder.Drain(show)

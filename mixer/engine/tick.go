@@ -43,6 +43,9 @@ func (e *Engine) tick(n int64, repeat bool) error {
 		return fmt.Errorf("compose frame %d: %w", n, err)
 	}
 	begin = e.state.compose.lap(begin)
+	if !repeat {
+		e.desk.composed(begin)
+	}
 
 	for i, r := range e.ladder.rungs {
 		r.put(e.last.Rungs[i].Retain(), n)

@@ -25,6 +25,21 @@ func (b Block) Clear() {
 	clear(b[1])
 }
 
+func (b Block) copy(from Block) {
+	copy(b[0], from[0])
+	copy(b[1], from[1])
+}
+
+// add sums another block of the same length into b.
+func (b Block) add(other Block) {
+	for c := range b {
+		sum, in := b[c], other[c][:len(b[c])]
+		for i := range sum {
+			sum[i] += in[i]
+		}
+	}
+}
+
 // Peak is the largest magnitude in b.
 func (b Block) Peak() float32 {
 	var peak float32
