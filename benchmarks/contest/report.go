@@ -98,6 +98,9 @@ func (r Report) Write(folder string) error {
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
 	path := filepath.Join(folder, r.Benchmark+".json")
 	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write report: %w", err)
