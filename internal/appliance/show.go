@@ -115,7 +115,7 @@ func (c *channelCheck) ladder() {
 	canvas := c.document.Canvas
 	for i, rung := range c.document.Ladder {
 		pointer := fmt.Sprintf("/ladder/%d", i)
-		if seen[rung.Id] {
+		if seen[rung.Id] || strings.HasPrefix(rung.Id, worker.ReturnID("")) {
 			c.fault(pointer+"/id", "%q names another rendition already", rung.Id)
 		}
 		seen[rung.Id] = true
