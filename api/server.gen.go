@@ -461,6 +461,11 @@ type IngestAddresses struct {
 	Srt struct {
 		Url string `json:"url"`
 	} `json:"srt,omitempty,omitzero"`
+	Whip struct {
+		// Token Sent as Authorization Bearer
+		Token string `json:"token"`
+		Url   string `json:"url"`
+	} `json:"whip,omitempty,omitzero"`
 }
 
 // KeyList defines model for KeyList.
@@ -613,7 +618,7 @@ type Source struct {
 	// Id Examples: cam1
 	Id Slug `json:"id"`
 
-	// Kind push: RTMP, SRT with one key; test: a built-in moving picture with a tone
+	// Kind push: RTMP, SRT and WHIP with one key; test: a built-in moving picture with a tone
 	Kind SourceKind `json:"kind"`
 
 	// LatencyMs How long the newest packet waits before it is on screen
@@ -626,7 +631,7 @@ type Source struct {
 	Test          TestSettings `json:"test,omitempty,omitzero"`
 }
 
-// SourceKind push: RTMP, SRT with one key; test: a built-in moving picture with a tone
+// SourceKind push: RTMP, SRT and WHIP with one key; test: a built-in moving picture with a tone
 type SourceKind string
 
 // SourceList defines model for SourceList.

@@ -37,8 +37,13 @@ func shown(bound string) string {
 }
 
 // addresses says where a source's publisher connects, key included.
-func (l *listeners) addresses(id, key string) api.IngestAddresses {
+func (n *Node) addresses(id, key string) api.IngestAddresses {
 	var a api.IngestAddresses
+	l := n.listeners
+	if l.webrtc != nil {
+		a.Whip.Url = n.mediaURL() + "/whip/" + id
+		a.Whip.Token = key
+	}
 	if l.rtmp != nil {
 		a.Rtmp.Server = fmt.Sprintf("rtmp://%s/live", shown(l.rtmp.Addr().String()))
 		a.Rtmp.StreamKey = key

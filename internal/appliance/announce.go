@@ -65,4 +65,7 @@ func (n *Node) announcePush(b *strings.Builder) {
 	if to.Srt.Url != "" {
 		fmt.Fprintf(b, "            '%s'\n", to.Srt.Url)
 	}
+	if to.Whip.Url != "" {
+		fmt.Fprintf(b, "            %s   (WHIP) bearer token %s\n", to.Whip.Url, to.Whip.Token)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 type listeners struct {
 	control, media, rtmp net.Listener // rtmp is nil when it is off
 	srt                  string       // the address that the srt process binds
+	webrtc               *net.UDPConn // nil when it is off
+	webrtcTCP            net.Listener // ICE-TCP; nil when it is off
 }
 
 func bind(cfg config.Config) (*listeners, error) {
@@ -43,11 +46,42 @@ func bind(cfg config.Config) (*listeners, error) {
 	if l.srt, err = probeUDP(cfg.Ingest.SRT); err != nil {
 		faults = append(faults, bindFault("ingest.srt", cfg.Ingest.SRT, err))
 	}
+	if err := l.bindWebRTC(cfg.WebRTC); err != nil {
+		faults = append(faults, bindFault("webrtc.listen", cfg.WebRTC.Listen, err))
+	}
 	if len(faults) > 0 {
 		l.close()
 		return nil, errors.Join(faults...)
 	}
 	return &l, nil
+}
+
+// bindWebRTC opens the UDP port, and the TCP port of the same number.
+func (l *listeners) bindWebRTC(cfg config.WebRTC) error {
+	if cfg.Listen == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(cfg.Listen)
+	if err != nil {
+		return err
+	}
+	const tries = 20 // where any port will do, its number may be taken for TCP
+	for try := 0; ; try++ {
+		conn, err := net.ListenPacket("udp", cfg.Listen)
+		if err != nil {
+			return err
+		}
+		l.webrtc = conn.(*net.UDPConn)
+		if !cfg.TCP {
+			return nil
+		}
+		number := l.webrtc.LocalAddr().(*net.UDPAddr).Port
+		l.webrtcTCP, err = net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(number)))
+		if err == nil || port != "0" || try == tries {
+			return err
+		}
+		l.webrtc.Close()
+	}
 }
 
 // secure puts TLS in front of the HTTP listeners where it is asked for.
@@ -92,10 +126,13 @@ func probeUDP(address string) (string, error) {
 }
 
 func (l *listeners) close() {
-	for _, listener := range []net.Listener{l.control, l.media, l.rtmp} {
+	for _, listener := range []net.Listener{l.control, l.media, l.rtmp, l.webrtcTCP} {
 		if listener != nil {
 			listener.Close()
 		}
+	}
+	if l.webrtc != nil {
+		l.webrtc.Close()
 	}
 }
 

@@ -53,6 +53,7 @@ type Node struct {
 	origin    *origin.Handler
 	rtmp      *rtmp.Server // nil when it is off
 	srt       *srtIngest   // nil when it is off
+	webrtc    *webrtc      // nil when it is off
 	handler   *api.Server  // of the control listener
 	local     *api.Server  // of the local socket: the node's owner may do everything
 	media     http.Handler
@@ -94,6 +95,9 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.openIngest()
+	if n.webrtc, err = n.openWebRTC(); err != nil {
+		return err
+	}
 	return n.openHTTP()
 }
 
@@ -136,7 +140,7 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.sources.addresses = n.listeners.addresses
+	n.sources.addresses = n.addresses
 	n.sources.usedBy = n.channels.usedBy
 	n.sources.changed = func(ctx context.Context, id string) {
 		n.srt.setSources()
@@ -169,19 +173,22 @@ func (n *Node) openHTTP() error {
 	if n.local, err = api.New(cfg); err != nil {
 		return err
 	}
-	n.media = mediaHandler(n.origin, web.Watch())
+	n.media = n.mediaHandler(web.Watch())
 	return nil
 }
 
 // mediaHandler is what the media listener answers. It is no http.ServeMux:
 // that redirects paths, and nothing of the origin ever redirects.
-func mediaHandler(media, pages http.Handler) http.Handler {
+func (n *Node) mediaHandler(pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/watch/") || strings.HasPrefix(r.URL.Path, "/assets/") {
+		switch path := r.URL.Path; {
+		case strings.HasPrefix(path, "/watch/"), strings.HasPrefix(path, "/assets/"):
 			pages.ServeHTTP(w, r)
-			return
+		case strings.HasPrefix(path, "/whip/") && n.webrtc != nil:
+			n.webrtc.whip.ServeHTTP(w, r)
+		default:
+			n.origin.ServeHTTP(w, r)
 		}
-		media.ServeHTTP(w, r)
 	})
 }
 
@@ -220,6 +227,9 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	if n.srt != nil {
 		run(&working, ctx, n.srt.Run)
+	}
+	if n.webrtc != nil {
+		run(&working, ctx, n.webrtc.Run)
 	}
 	run(&working, ctx, n.watchClock)
 	working.Wait()

@@ -24,6 +24,7 @@ func openNode(t *testing.T, dir string) *Node {
 	cfg.Storage.Volume = dir + "/dvr"
 	cfg.Control.Listen, cfg.Media.Listen = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Ingest = config.Ingest{RTMP: "127.0.0.1:0", SRT: "127.0.0.1:0"}
+	cfg.WebRTC.Listen = "127.0.0.1:0"
 	node, err := Open(t.Context(), cfg, Options{Version: "test", Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, node.Close()) })

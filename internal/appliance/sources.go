@@ -122,20 +122,34 @@ func (s *sources) Run(ctx context.Context) error {
 	return nil
 }
 
-// publish lets a publisher in by its key; id, when given, must be the key's.
-func (s *sources) publish(id, key, protocol, remote string) (ingest.Session, error) {
+// authorize judges a publisher by its key alone; id, when given, must be the key's.
+func (s *sources) authorize(id, key string) error {
+	_, err := s.owner(id, key)
+	return err
+}
+
+// owner is the push source that a key belongs to.
+func (s *sources) owner(id, key string) (*source, error) {
 	s.mu.RLock()
+	defer s.mu.RUnlock()
 	owner, ok := s.byKey[hashKey(key)]
-	entry := s.byID[owner]
 	_, known := s.byID[id]
-	s.mu.RUnlock()
 	switch {
 	case id != "" && !known:
 		return nil, fmt.Errorf("%w: %q", ingest.ErrUnknownSource, id)
 	case !ok, id != "" && owner != id:
 		return nil, ingest.ErrBadKey
-	case entry.feed == nil:
+	case s.byID[owner].feed == nil:
 		return nil, fmt.Errorf("%w: %q is not a push source", ingest.ErrForbidden, owner)
+	}
+	return s.byID[owner], nil
+}
+
+// publish lets a publisher in by its key.
+func (s *sources) publish(id, key, protocol, remote string) (ingest.Session, error) {
+	entry, err := s.owner(id, key)
+	if err != nil {
+		return nil, err
 	}
 	return entry.feed.Connect(protocol, remote)
 }

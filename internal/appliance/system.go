@@ -77,9 +77,24 @@ func (n *Node) mediaURL() string {
 func (n *Node) capabilities() api.Capabilities {
 	return api.Capabilities{
 		Encoders: n.encoderDevice().Encoders, Layouts: scene.Layouts(),
-		Ingest: []string{"rtmp", "srt"},
-		NotYet: []string{"webrtc", "cuda", "recordings", "clips", "overlays", "transitions", "destinations", "cluster"},
+		Ingest: n.ingestProtocols(),
+		NotYet: []string{"whep", "cuda", "recordings", "clips", "overlays", "transitions", "destinations", "cluster"},
 	}
+}
+
+// ingestProtocols are those that are switched on.
+func (n *Node) ingestProtocols() []string {
+	protocols := []string{}
+	if n.listeners.rtmp != nil {
+		protocols = append(protocols, "rtmp")
+	}
+	if n.listeners.srt != "" {
+		protocols = append(protocols, "srt")
+	}
+	if n.listeners.webrtc != nil {
+		protocols = append(protocols, "whip")
+	}
+	return protocols
 }
 
 // clockOffset is how far the system's clock is ahead of the timeline.
