@@ -27,6 +27,8 @@ type Backend interface {
 	Sources
 	Channels
 	Live
+	Recordings
+	Clips
 	Access
 	System() System
 	Capabilities() Capabilities
@@ -75,6 +77,26 @@ type Live interface {
 	Take(ctx context.Context, channel string, take Take) (LiveAnswer, error)
 	Audio(channel string) (AudioMap, error)
 	UpdateAudio(ctx context.Context, channel, source string, change func(AudioSettings) (AudioSettings, error)) (AudioSettings, error)
+}
+
+// Recordings keeps what is recorded of channels. Lists are by id, which is by
+// age; an empty channel is any.
+type Recordings interface {
+	StartRecording(ctx context.Context, channel string, request RecordingRequest) (Stored[Recording], error)
+	StopRecording(ctx context.Context, id string) (Stored[Recording], error)
+	ListRecordings(channel string) []Stored[Recording]
+	GetRecording(id string) (Stored[Recording], error)
+	UpdateRecording(ctx context.Context, id string, match Match, change func(Titles) (Titles, error)) (Stored[Recording], error)
+	DeleteRecording(ctx context.Context, id string, match Match) error
+}
+
+// Clips keeps pieces of channels, likewise.
+type Clips interface {
+	CreateClip(context.Context, ClipRequest) (Stored[Clip], error)
+	ListClips(channel string) []Stored[Clip]
+	GetClip(id string) (Stored[Clip], error)
+	UpdateClip(ctx context.Context, id string, match Match, change func(Titles) (Titles, error)) (Stored[Clip], error)
+	DeleteClip(ctx context.Context, id string, match Match) error
 }
 
 // Access keeps keys and sessions. Secrets are stored as hashes.

@@ -12,11 +12,11 @@ import (
 // refuses by name, so that nobody takes a planned feature for a typing error.
 var laterKeys = map[string]bool{
 	"backup": true, "slate": true, "loudness": true, "transition": true, "durationMs": true,
-	"solo": true, "pan": true, "label": true, "url": true, "asset": true, "s3": true,
+	"solo": true, "pan": true, "label": true, "url": true, "asset": true, "s3": true, "iso": true,
 }
 
 // laterValues are refused likewise.
-var laterValues = map[string]bool{"pull": true, "file": true, "still": true, "token": true}
+var laterValues = map[string]bool{"pull": true, "file": true, "still": true, "token": true, "exact": true}
 
 var unsupportedProperty = regexp.MustCompile(`property "([^"]+)" is unsupported`)
 

@@ -126,6 +126,54 @@ func (e ChannelStateState) Valid() bool {
 	}
 }
 
+// Defines values for ClipMode.
+const (
+	ClipModeFast ClipMode = "fast"
+)
+
+// Valid indicates whether the value is a known member of the ClipMode enum.
+func (e ClipMode) Valid() bool {
+	switch e {
+	case ClipModeFast:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClipState.
+const (
+	Pending ClipState = "pending"
+	Ready   ClipState = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ClipState enum.
+func (e ClipState) Valid() bool {
+	switch e {
+	case Pending:
+		return true
+	case Ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClipRequestMode.
+const (
+	ClipRequestModeFast ClipRequestMode = "fast"
+)
+
+// Valid indicates whether the value is a known member of the ClipRequestMode enum.
+func (e ClipRequestMode) Valid() bool {
+	switch e {
+	case ClipRequestModeFast:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OnLossThen.
 const (
 	Slate OnLossThen = "slate"
@@ -180,6 +228,24 @@ const (
 func (e PlaybackAuth) Valid() bool {
 	switch e {
 	case Open:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RecordingState.
+const (
+	RecordingStateRecording RecordingState = "recording"
+	RecordingStateStopped   RecordingState = "stopped"
+)
+
+// Valid indicates whether the value is a known member of the RecordingState enum.
+func (e RecordingState) Valid() bool {
+	switch e {
+	case RecordingStateRecording:
+		return true
+	case RecordingStateStopped:
 		return true
 	default:
 		return false
@@ -416,6 +482,58 @@ type ChannelState struct {
 // ChannelStateState defines model for ChannelState.State.
 type ChannelStateState string
 
+// Clip defines model for Clip.
+type Clip struct {
+	// Channel Examples: cam1
+	Channel   Slug      `json:"channel"`
+	CreatedAt Timestamp `json:"createdAt"`
+	End       Timestamp `json:"end"`
+
+	// Id ULID
+	Id string `json:"id"`
+
+	// MissingMs Of gaps in it
+	MissingMs int64    `json:"missingMs"`
+	Mode      ClipMode `json:"mode"`
+	Name      Name     `json:"name,omitempty,omitzero"`
+
+	// Playback Paths on the media listener
+	Playback PlaybackPaths `json:"playback"`
+	Start    Timestamp     `json:"start"`
+
+	// State pending until its end is stored
+	State ClipState `json:"state"`
+}
+
+// ClipMode defines model for Clip.Mode.
+type ClipMode string
+
+// ClipState pending until its end is stored
+type ClipState string
+
+// ClipList defines model for ClipList.
+type ClipList struct {
+	Items      []Clip `json:"items"`
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// ClipRequest defines model for ClipRequest.
+type ClipRequest struct {
+	// Channel Examples: cam1
+	Channel Slug `json:"channel"`
+
+	// End Not part of the clip
+	End Timestamp `json:"end"`
+
+	// Mode fast begins with the last IDR at or before start and encodes nothing
+	Mode  ClipRequestMode `json:"mode,omitempty,omitzero"`
+	Name  Name            `json:"name,omitempty,omitzero"`
+	Start Timestamp       `json:"start"`
+}
+
+// ClipRequestMode fast begins with the last IDR at or before start and encodes nothing
+type ClipRequestMode string
+
 // CutRequest defines model for CutRequest.
 type CutRequest struct {
 	// At When to act: an instant, or a frame of the canvas rate since the Unix epoch
@@ -538,6 +656,13 @@ type Playback struct {
 // PlaybackAuth defines model for Playback.Auth.
 type PlaybackAuth string
 
+// PlaybackPaths Paths on the media listener
+type PlaybackPaths struct {
+	Dash     string `json:"dash,omitempty,omitzero"`
+	Download string `json:"download,omitempty,omitzero"`
+	Hls      string `json:"hls,omitempty,omitzero"`
+}
+
 // PreviewRequest defines model for PreviewRequest.
 type PreviewRequest struct {
 	// At When to act: an instant, or a frame of the canvas rate since the Unix epoch
@@ -572,6 +697,42 @@ type Protection struct {
 	Active bool   `json:"active"`
 	Name   string `json:"name"`
 	Reason string `json:"reason,omitempty,omitzero"`
+}
+
+// Recording defines model for Recording.
+type Recording struct {
+	// Channel Examples: cam1
+	Channel Slug `json:"channel"`
+
+	// DurationMs Of what is stored of it, whole segments
+	DurationMs int64 `json:"durationMs"`
+
+	// Id ULID
+	Id string `json:"id"`
+
+	// MissingMs Of gaps in that
+	MissingMs int64 `json:"missingMs"`
+	Name      Name  `json:"name,omitempty,omitzero"`
+
+	// Playback Paths on the media listener
+	Playback  PlaybackPaths  `json:"playback"`
+	StartedAt Timestamp      `json:"startedAt"`
+	State     RecordingState `json:"state"`
+	StoppedAt Timestamp      `json:"stoppedAt,omitempty,omitzero"`
+}
+
+// RecordingState defines model for Recording.State.
+type RecordingState string
+
+// RecordingList defines model for RecordingList.
+type RecordingList struct {
+	Items      []Recording `json:"items"`
+	NextCursor string      `json:"nextCursor,omitempty,omitzero"`
+}
+
+// RecordingRequest defines model for RecordingRequest.
+type RecordingRequest struct {
+	Name Name `json:"name,omitempty,omitzero"`
 }
 
 // Rect Fractions of the canvas (or of the source, for a crop)
@@ -756,6 +917,9 @@ type KeyID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// OfChannel Examples: cam1
+type OfChannel = Slug
+
 // SceneID Examples: cam1
 type SceneID = Slug
 
@@ -791,6 +955,11 @@ type PutChannelParams struct {
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
+// CreateRecordingParams defines parameters for CreateRecording.
+type CreateRecordingParams struct {
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // CreateSceneParams defines parameters for CreateScene.
 type CreateSceneParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
@@ -814,6 +983,31 @@ type PutSceneParams struct {
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
+// ListClipsParams defines parameters for ListClips.
+type ListClipsParams struct {
+	// Channel Only those of this channel
+	Channel OfChannel `form:"channel,omitempty" json:"channel,omitempty,omitzero"`
+	Cursor  Cursor    `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+	Limit   Limit     `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateClipParams defines parameters for CreateClip.
+type CreateClipParams struct {
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteClipParams defines parameters for DeleteClip.
+type DeleteClipParams struct {
+	// IfMatch The ETag of the revision to change, or *
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// PatchClipParams defines parameters for PatchClip.
+type PatchClipParams struct {
+	// IfMatch The ETag of the revision to change, or *
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
 // ListKeysParams defines parameters for ListKeys.
 type ListKeysParams struct {
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
@@ -827,6 +1021,26 @@ type CreateKeyParams struct {
 
 // DeleteKeyParams defines parameters for DeleteKey.
 type DeleteKeyParams struct {
+	// IfMatch The ETag of the revision to change, or *
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// ListRecordingsParams defines parameters for ListRecordings.
+type ListRecordingsParams struct {
+	// Channel Only those of this channel
+	Channel OfChannel `form:"channel,omitempty" json:"channel,omitempty,omitzero"`
+	Cursor  Cursor    `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+	Limit   Limit     `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// DeleteRecordingParams defines parameters for DeleteRecording.
+type DeleteRecordingParams struct {
+	// IfMatch The ETag of the revision to change, or *
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// PatchRecordingParams defines parameters for PatchRecording.
+type PatchRecordingParams struct {
 	// IfMatch The ETag of the revision to change, or *
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
@@ -884,6 +1098,9 @@ type CutJSONRequestBody = CutRequest
 // SetPreviewJSONRequestBody defines body for SetPreview for application/json ContentType.
 type SetPreviewJSONRequestBody = PreviewRequest
 
+// CreateRecordingJSONRequestBody defines body for CreateRecording for application/json ContentType.
+type CreateRecordingJSONRequestBody = RecordingRequest
+
 // CreateSceneJSONRequestBody defines body for CreateScene for application/json ContentType.
 type CreateSceneJSONRequestBody = Scene
 
@@ -896,8 +1113,23 @@ type PatchSceneApplicationMergePatchPlusJSONRequestBody = MergePatch
 // PutSceneJSONRequestBody defines body for PutScene for application/json ContentType.
 type PutSceneJSONRequestBody = Scene
 
+// CreateClipJSONRequestBody defines body for CreateClip for application/json ContentType.
+type CreateClipJSONRequestBody = ClipRequest
+
+// PatchClipJSONRequestBody defines body for PatchClip for application/json ContentType.
+type PatchClipJSONRequestBody = MergePatch
+
+// PatchClipApplicationMergePatchPlusJSONRequestBody defines body for PatchClip for application/merge-patch+json ContentType.
+type PatchClipApplicationMergePatchPlusJSONRequestBody = MergePatch
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyRequest
+
+// PatchRecordingJSONRequestBody defines body for PatchRecording for application/json ContentType.
+type PatchRecordingJSONRequestBody = MergePatch
+
+// PatchRecordingApplicationMergePatchPlusJSONRequestBody defines body for PatchRecording for application/merge-patch+json ContentType.
+type PatchRecordingApplicationMergePatchPlusJSONRequestBody = MergePatch
 
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = SessionRequest
@@ -1011,6 +1243,9 @@ type ServerInterface interface {
 
 	// (POST /v1/channels/{id}/preview)
 	SetPreview(ctx echo.Context, id ID) error
+	// CreateRecording Record from now on; the recording begins with the segment on air and goes on until it is stopped, across restarts
+	// (POST /v1/channels/{id}/recordings)
+	CreateRecording(ctx echo.Context, id ID, params CreateRecordingParams) error
 
 	// (GET /v1/channels/{id}/scenes)
 	ListScenes(ctx echo.Context, id ID) error
@@ -1038,6 +1273,21 @@ type ServerInterface interface {
 
 	// (POST /v1/channels/{id}/stop)
 	StopChannel(ctx echo.Context, id ID) error
+	// ListClips All clips, oldest first
+	// (GET /v1/clips)
+	ListClips(ctx echo.Context, params ListClipsParams) error
+	// CreateClip Make a clip of what the channel stores, or will have stored within the next hour
+	// (POST /v1/clips)
+	CreateClip(ctx echo.Context, params CreateClipParams) error
+
+	// (DELETE /v1/clips/{id})
+	DeleteClip(ctx echo.Context, id KeyID, params DeleteClipParams) error
+
+	// (GET /v1/clips/{id})
+	GetClip(ctx echo.Context, id KeyID) error
+	// PatchClip Change its name
+	// (PATCH /v1/clips/{id})
+	PatchClip(ctx echo.Context, id KeyID, params PatchClipParams) error
 
 	// (GET /v1/keys)
 	ListKeys(ctx echo.Context, params ListKeysParams) error
@@ -1050,6 +1300,21 @@ type ServerInterface interface {
 
 	// (GET /v1/keys/{id})
 	GetKey(ctx echo.Context, id KeyID) error
+	// ListRecordings All recordings, oldest first
+	// (GET /v1/recordings)
+	ListRecordings(ctx echo.Context, params ListRecordingsParams) error
+	// DeleteRecording Let go of what it keeps; what the DVR window holds of it stays there
+	// (DELETE /v1/recordings/{id})
+	DeleteRecording(ctx echo.Context, id KeyID, params DeleteRecordingParams) error
+
+	// (GET /v1/recordings/{id})
+	GetRecording(ctx echo.Context, id KeyID) error
+	// PatchRecording Change its name
+	// (PATCH /v1/recordings/{id})
+	PatchRecording(ctx echo.Context, id KeyID, params PatchRecordingParams) error
+	// StopRecording End the recording now; one that has ended stays as it is
+	// (POST /v1/recordings/{id}/stop)
+	StopRecording(ctx echo.Context, id KeyID) error
 	// DeleteSession Sign out
 	// (DELETE /v1/session)
 	DeleteSession(ctx echo.Context) error
@@ -1373,6 +1638,42 @@ func (w *ServerInterfaceWrapper) SetPreview(ctx echo.Context) error {
 	return err
 }
 
+// CreateRecording converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateRecording(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRecordingParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateRecording(ctx, id, params)
+	return err
+}
+
 // ListScenes converts echo context to params.
 func (w *ServerInterfaceWrapper) ListScenes(ctx echo.Context) error {
 	var err error
@@ -1629,6 +1930,155 @@ func (w *ServerInterfaceWrapper) StopChannel(ctx echo.Context) error {
 	return err
 }
 
+// ListClips converts echo context to params.
+func (w *ServerInterfaceWrapper) ListClips(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListClipsParams
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListClips(ctx, params)
+	return err
+}
+
+// CreateClip converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateClip(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateClipParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateClip(ctx, params)
+	return err
+}
+
+// DeleteClip converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteClip(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteClipParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteClip(ctx, id, params)
+	return err
+}
+
+// GetClip converts echo context to params.
+func (w *ServerInterfaceWrapper) GetClip(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetClip(ctx, id)
+	return err
+}
+
+// PatchClip converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchClip(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchClipParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchClip(ctx, id, params)
+	return err
+}
+
 // ListKeys converts echo context to params.
 func (w *ServerInterfaceWrapper) ListKeys(ctx echo.Context) error {
 	var err error
@@ -1732,6 +2182,142 @@ func (w *ServerInterfaceWrapper) GetKey(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetKey(ctx, id)
+	return err
+}
+
+// ListRecordings converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRecordings(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRecordingsParams
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRecordings(ctx, params)
+	return err
+}
+
+// DeleteRecording converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteRecording(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteRecordingParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteRecording(ctx, id, params)
+	return err
+}
+
+// GetRecording converts echo context to params.
+func (w *ServerInterfaceWrapper) GetRecording(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetRecording(ctx, id)
+	return err
+}
+
+// PatchRecording converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchRecording(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchRecordingParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchRecording(ctx, id, params)
+	return err
+}
+
+// StopRecording converts echo context to params.
+func (w *ServerInterfaceWrapper) StopRecording(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StopRecording(ctx, id)
 	return err
 }
 
@@ -2092,6 +2678,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/channels/:id/audio", wrapper.GetAudio, options.OperationMiddlewares["getAudio"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.GetSourceAudio, options.OperationMiddlewares["getSourceAudio"]...)
 	router.PATCH(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.PatchSourceAudio, options.OperationMiddlewares["patchSourceAudio"]...)
+	router.POST(options.BaseURL+"/v1/channels/:id/recordings", wrapper.CreateRecording, options.OperationMiddlewares["createRecording"]...)
+	router.GET(options.BaseURL+"/v1/recordings", wrapper.ListRecordings, options.OperationMiddlewares["listRecordings"]...)
+	router.DELETE(options.BaseURL+"/v1/recordings/:id", wrapper.DeleteRecording, options.OperationMiddlewares["deleteRecording"]...)
+	router.GET(options.BaseURL+"/v1/recordings/:id", wrapper.GetRecording, options.OperationMiddlewares["getRecording"]...)
+	router.PATCH(options.BaseURL+"/v1/recordings/:id", wrapper.PatchRecording, options.OperationMiddlewares["patchRecording"]...)
+	router.POST(options.BaseURL+"/v1/recordings/:id/stop", wrapper.StopRecording, options.OperationMiddlewares["stopRecording"]...)
+	router.GET(options.BaseURL+"/v1/clips", wrapper.ListClips, options.OperationMiddlewares["listClips"]...)
+	router.POST(options.BaseURL+"/v1/clips", wrapper.CreateClip, options.OperationMiddlewares["createClip"]...)
+	router.DELETE(options.BaseURL+"/v1/clips/:id", wrapper.DeleteClip, options.OperationMiddlewares["deleteClip"]...)
+	router.GET(options.BaseURL+"/v1/clips/:id", wrapper.GetClip, options.OperationMiddlewares["getClip"]...)
+	router.PATCH(options.BaseURL+"/v1/clips/:id", wrapper.PatchClip, options.OperationMiddlewares["patchClip"]...)
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys, options.OperationMiddlewares["listKeys"]...)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey, options.OperationMiddlewares["createKey"]...)
 	router.DELETE(options.BaseURL+"/v1/keys/:id", wrapper.DeleteKey, options.OperationMiddlewares["deleteKey"]...)
@@ -2573,6 +3170,57 @@ func (response SetPreviewdefaultApplicationProblemPlusJSONResponse) VisitSetPrev
 	return err
 }
 
+type CreateRecordingRequestObject struct {
+	Id     ID `json:"id"`
+	Params CreateRecordingParams
+	Body   *CreateRecordingJSONRequestBody
+}
+
+type CreateRecordingResponseObject interface {
+	VisitCreateRecordingResponse(w http.ResponseWriter) error
+}
+
+type CreateRecording201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateRecording201JSONResponse struct {
+	Body    Recording
+	Headers CreateRecording201ResponseHeaders
+}
+
+func (response CreateRecording201JSONResponse) VisitCreateRecordingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRecordingdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateRecordingdefaultApplicationProblemPlusJSONResponse) VisitCreateRecordingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListScenesRequestObject struct {
 	Id ID `json:"id"`
 }
@@ -2964,6 +3612,250 @@ func (response StopChanneldefaultApplicationProblemPlusJSONResponse) VisitStopCh
 	return err
 }
 
+type ListClipsRequestObject struct {
+	Params ListClipsParams
+}
+
+type ListClipsResponseObject interface {
+	VisitListClipsResponse(w http.ResponseWriter) error
+}
+
+type ListClips200JSONResponse ClipList
+
+func (response ListClips200JSONResponse) VisitListClipsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClipsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListClipsdefaultApplicationProblemPlusJSONResponse) VisitListClipsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClipRequestObject struct {
+	Params CreateClipParams
+	Body   *CreateClipJSONRequestBody
+}
+
+type CreateClipResponseObject interface {
+	VisitCreateClipResponse(w http.ResponseWriter) error
+}
+
+type CreateClip201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateClip201JSONResponse struct {
+	Body    Clip
+	Headers CreateClip201ResponseHeaders
+}
+
+func (response CreateClip201JSONResponse) VisitCreateClipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClip202ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateClip202JSONResponse struct {
+	Body    Clip
+	Headers CreateClip202ResponseHeaders
+}
+
+func (response CreateClip202JSONResponse) VisitCreateClipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateClipdefaultApplicationProblemPlusJSONResponse) VisitCreateClipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteClipRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params DeleteClipParams
+}
+
+type DeleteClipResponseObject interface {
+	VisitDeleteClipResponse(w http.ResponseWriter) error
+}
+
+type DeleteClip204Response struct {
+}
+
+func (response DeleteClip204Response) VisitDeleteClipResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteClipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteClipdefaultApplicationProblemPlusJSONResponse) VisitDeleteClipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClipRequestObject struct {
+	Id KeyID `json:"id"`
+}
+
+type GetClipResponseObject interface {
+	VisitGetClipResponse(w http.ResponseWriter) error
+}
+
+type GetClip200ResponseHeaders struct {
+	ETag string
+}
+
+type GetClip200JSONResponse struct {
+	Body    Clip
+	Headers GetClip200ResponseHeaders
+}
+
+func (response GetClip200JSONResponse) VisitGetClipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetClipdefaultApplicationProblemPlusJSONResponse) VisitGetClipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchClipRequestObject struct {
+	Id                                KeyID `json:"id"`
+	Params                            PatchClipParams
+	JSONBody                          *PatchClipJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *PatchClipApplicationMergePatchPlusJSONRequestBody
+}
+
+type PatchClipResponseObject interface {
+	VisitPatchClipResponse(w http.ResponseWriter) error
+}
+
+type PatchClip200ResponseHeaders struct {
+	ETag string
+}
+
+type PatchClip200JSONResponse struct {
+	Body    Clip
+	Headers PatchClip200ResponseHeaders
+}
+
+func (response PatchClip200JSONResponse) VisitPatchClipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchClipdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PatchClipdefaultApplicationProblemPlusJSONResponse) VisitPatchClipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListKeysRequestObject struct {
 	Params ListKeysParams
 }
@@ -3123,6 +4015,223 @@ type GetKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetKeydefaultApplicationProblemPlusJSONResponse) VisitGetKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRecordingsRequestObject struct {
+	Params ListRecordingsParams
+}
+
+type ListRecordingsResponseObject interface {
+	VisitListRecordingsResponse(w http.ResponseWriter) error
+}
+
+type ListRecordings200JSONResponse RecordingList
+
+func (response ListRecordings200JSONResponse) VisitListRecordingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRecordingsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListRecordingsdefaultApplicationProblemPlusJSONResponse) VisitListRecordingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRecordingRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params DeleteRecordingParams
+}
+
+type DeleteRecordingResponseObject interface {
+	VisitDeleteRecordingResponse(w http.ResponseWriter) error
+}
+
+type DeleteRecording204Response struct {
+}
+
+func (response DeleteRecording204Response) VisitDeleteRecordingResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteRecordingdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteRecordingdefaultApplicationProblemPlusJSONResponse) VisitDeleteRecordingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRecordingRequestObject struct {
+	Id KeyID `json:"id"`
+}
+
+type GetRecordingResponseObject interface {
+	VisitGetRecordingResponse(w http.ResponseWriter) error
+}
+
+type GetRecording200ResponseHeaders struct {
+	ETag string
+}
+
+type GetRecording200JSONResponse struct {
+	Body    Recording
+	Headers GetRecording200ResponseHeaders
+}
+
+func (response GetRecording200JSONResponse) VisitGetRecordingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRecordingdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetRecordingdefaultApplicationProblemPlusJSONResponse) VisitGetRecordingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchRecordingRequestObject struct {
+	Id                                KeyID `json:"id"`
+	Params                            PatchRecordingParams
+	JSONBody                          *PatchRecordingJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *PatchRecordingApplicationMergePatchPlusJSONRequestBody
+}
+
+type PatchRecordingResponseObject interface {
+	VisitPatchRecordingResponse(w http.ResponseWriter) error
+}
+
+type PatchRecording200ResponseHeaders struct {
+	ETag string
+}
+
+type PatchRecording200JSONResponse struct {
+	Body    Recording
+	Headers PatchRecording200ResponseHeaders
+}
+
+func (response PatchRecording200JSONResponse) VisitPatchRecordingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchRecordingdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PatchRecordingdefaultApplicationProblemPlusJSONResponse) VisitPatchRecordingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopRecordingRequestObject struct {
+	Id KeyID `json:"id"`
+}
+
+type StopRecordingResponseObject interface {
+	VisitStopRecordingResponse(w http.ResponseWriter) error
+}
+
+type StopRecording200ResponseHeaders struct {
+	ETag string
+}
+
+type StopRecording200JSONResponse struct {
+	Body    Recording
+	Headers StopRecording200ResponseHeaders
+}
+
+func (response StopRecording200JSONResponse) VisitStopRecordingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopRecordingdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StopRecordingdefaultApplicationProblemPlusJSONResponse) VisitStopRecordingResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3765,6 +4874,9 @@ type StrictServerInterface interface {
 
 	// (POST /v1/channels/{id}/preview)
 	SetPreview(ctx context.Context, request SetPreviewRequestObject) (SetPreviewResponseObject, error)
+	// CreateRecording Record from now on; the recording begins with the segment on air and goes on until it is stopped, across restarts
+	// (POST /v1/channels/{id}/recordings)
+	CreateRecording(ctx context.Context, request CreateRecordingRequestObject) (CreateRecordingResponseObject, error)
 
 	// (GET /v1/channels/{id}/scenes)
 	ListScenes(ctx context.Context, request ListScenesRequestObject) (ListScenesResponseObject, error)
@@ -3792,6 +4904,21 @@ type StrictServerInterface interface {
 
 	// (POST /v1/channels/{id}/stop)
 	StopChannel(ctx context.Context, request StopChannelRequestObject) (StopChannelResponseObject, error)
+	// ListClips All clips, oldest first
+	// (GET /v1/clips)
+	ListClips(ctx context.Context, request ListClipsRequestObject) (ListClipsResponseObject, error)
+	// CreateClip Make a clip of what the channel stores, or will have stored within the next hour
+	// (POST /v1/clips)
+	CreateClip(ctx context.Context, request CreateClipRequestObject) (CreateClipResponseObject, error)
+
+	// (DELETE /v1/clips/{id})
+	DeleteClip(ctx context.Context, request DeleteClipRequestObject) (DeleteClipResponseObject, error)
+
+	// (GET /v1/clips/{id})
+	GetClip(ctx context.Context, request GetClipRequestObject) (GetClipResponseObject, error)
+	// PatchClip Change its name
+	// (PATCH /v1/clips/{id})
+	PatchClip(ctx context.Context, request PatchClipRequestObject) (PatchClipResponseObject, error)
 
 	// (GET /v1/keys)
 	ListKeys(ctx context.Context, request ListKeysRequestObject) (ListKeysResponseObject, error)
@@ -3804,6 +4931,21 @@ type StrictServerInterface interface {
 
 	// (GET /v1/keys/{id})
 	GetKey(ctx context.Context, request GetKeyRequestObject) (GetKeyResponseObject, error)
+	// ListRecordings All recordings, oldest first
+	// (GET /v1/recordings)
+	ListRecordings(ctx context.Context, request ListRecordingsRequestObject) (ListRecordingsResponseObject, error)
+	// DeleteRecording Let go of what it keeps; what the DVR window holds of it stays there
+	// (DELETE /v1/recordings/{id})
+	DeleteRecording(ctx context.Context, request DeleteRecordingRequestObject) (DeleteRecordingResponseObject, error)
+
+	// (GET /v1/recordings/{id})
+	GetRecording(ctx context.Context, request GetRecordingRequestObject) (GetRecordingResponseObject, error)
+	// PatchRecording Change its name
+	// (PATCH /v1/recordings/{id})
+	PatchRecording(ctx context.Context, request PatchRecordingRequestObject) (PatchRecordingResponseObject, error)
+	// StopRecording End the recording now; one that has ended stays as it is
+	// (POST /v1/recordings/{id}/stop)
+	StopRecording(ctx context.Context, request StopRecordingRequestObject) (StopRecordingResponseObject, error)
 	// DeleteSession Sign out
 	// (DELETE /v1/session)
 	DeleteSession(ctx context.Context, request DeleteSessionRequestObject) (DeleteSessionResponseObject, error)
@@ -4276,6 +5418,48 @@ func (sh *strictHandler) SetPreview(ctx echo.Context, id ID) error {
 	return nil
 }
 
+// CreateRecording operation middleware
+func (sh *strictHandler) CreateRecording(ctx echo.Context, id ID, params CreateRecordingParams) error {
+	var request CreateRecordingRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body CreateRecordingJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateRecording(ctx.Request().Context(), request.(CreateRecordingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateRecording")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateRecordingResponseObject); ok {
+		return validResponse.VisitCreateRecordingResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListScenes operation middleware
 func (sh *strictHandler) ListScenes(ctx echo.Context, id ID) error {
 	var request ListScenesRequestObject
@@ -4577,6 +5761,185 @@ func (sh *strictHandler) StopChannel(ctx echo.Context, id ID) error {
 	return nil
 }
 
+// ListClips operation middleware
+func (sh *strictHandler) ListClips(ctx echo.Context, params ListClipsParams) error {
+	var request ListClipsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListClips(ctx.Request().Context(), request.(ListClipsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListClips")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListClipsResponseObject); ok {
+		return validResponse.VisitListClipsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateClip operation middleware
+func (sh *strictHandler) CreateClip(ctx echo.Context, params CreateClipParams) error {
+	var request CreateClipRequestObject
+
+	request.Params = params
+
+	var body CreateClipJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateClip(ctx.Request().Context(), request.(CreateClipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateClip")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateClipResponseObject); ok {
+		return validResponse.VisitCreateClipResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteClip operation middleware
+func (sh *strictHandler) DeleteClip(ctx echo.Context, id KeyID, params DeleteClipParams) error {
+	var request DeleteClipRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteClip(ctx.Request().Context(), request.(DeleteClipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteClip")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteClipResponseObject); ok {
+		return validResponse.VisitDeleteClipResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetClip operation middleware
+func (sh *strictHandler) GetClip(ctx echo.Context, id KeyID) error {
+	var request GetClipRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetClip(ctx.Request().Context(), request.(GetClipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetClip")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetClipResponseObject); ok {
+		return validResponse.VisitGetClipResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PatchClip operation middleware
+func (sh *strictHandler) PatchClip(ctx echo.Context, id KeyID, params PatchClipParams) error {
+	var request PatchClipRequestObject
+
+	request.Id = id
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body PatchClipJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/merge-patch+json") {
+		var body PatchClipApplicationMergePatchPlusJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PatchClip(ctx.Request().Context(), request.(PatchClipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PatchClip")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PatchClipResponseObject); ok {
+		return validResponse.VisitPatchClipResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListKeys operation middleware
 func (sh *strictHandler) ListKeys(ctx echo.Context, params ListKeysParams) error {
 	var request ListKeysRequestObject
@@ -4688,6 +6051,169 @@ func (sh *strictHandler) GetKey(ctx echo.Context, id KeyID) error {
 		return err
 	} else if validResponse, ok := response.(GetKeyResponseObject); ok {
 		return validResponse.VisitGetKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListRecordings operation middleware
+func (sh *strictHandler) ListRecordings(ctx echo.Context, params ListRecordingsParams) error {
+	var request ListRecordingsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRecordings(ctx.Request().Context(), request.(ListRecordingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRecordings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListRecordingsResponseObject); ok {
+		return validResponse.VisitListRecordingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteRecording operation middleware
+func (sh *strictHandler) DeleteRecording(ctx echo.Context, id KeyID, params DeleteRecordingParams) error {
+	var request DeleteRecordingRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteRecording(ctx.Request().Context(), request.(DeleteRecordingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteRecording")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteRecordingResponseObject); ok {
+		return validResponse.VisitDeleteRecordingResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetRecording operation middleware
+func (sh *strictHandler) GetRecording(ctx echo.Context, id KeyID) error {
+	var request GetRecordingRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRecording(ctx.Request().Context(), request.(GetRecordingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRecording")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetRecordingResponseObject); ok {
+		return validResponse.VisitGetRecordingResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PatchRecording operation middleware
+func (sh *strictHandler) PatchRecording(ctx echo.Context, id KeyID, params PatchRecordingParams) error {
+	var request PatchRecordingRequestObject
+
+	request.Id = id
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body PatchRecordingJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/merge-patch+json") {
+		var body PatchRecordingApplicationMergePatchPlusJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PatchRecording(ctx.Request().Context(), request.(PatchRecordingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PatchRecording")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PatchRecordingResponseObject); ok {
+		return validResponse.VisitPatchRecordingResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StopRecording operation middleware
+func (sh *strictHandler) StopRecording(ctx echo.Context, id KeyID) error {
+	var request StopRecordingRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StopRecording(ctx.Request().Context(), request.(StopRecordingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StopRecording")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StopRecordingResponseObject); ok {
+		return validResponse.VisitStopRecordingResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

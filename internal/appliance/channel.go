@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,8 +29,7 @@ type channelConfig struct {
 	ID           string
 	Show         func() worker.Show // the present one; a new worker starts with it
 	Grid         cmaf.Grid
-	Window       time.Duration
-	MaxBytes     int64
+	Store        *record.Store // the channel's own; it outlives the run
 	ReserveBytes int64
 	Volume       string // directory that holds the stores of all channels
 	Device       string // gpu.Open's name
@@ -64,22 +62,15 @@ type channel struct {
 	over  bool              // no more subscriptions
 }
 
-// newChannel opens the channel's store.
-func newChannel(config channelConfig) (*channel, error) {
-	store, err := record.Open(record.Config{
-		Dir: filepath.Join(config.Volume, config.ID), Channel: config.ID,
-		Window: config.Window, MaxBytes: config.MaxBytes, ReserveBytes: config.ReserveBytes, Log: config.Log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	c := &channel{channelConfig: config, store: store, unpackage: func() {}, feeds: map[string]func(){}}
+// newChannel makes a run over the channel's store.
+func newChannel(config channelConfig) *channel {
+	c := &channel{channelConfig: config, store: config.Store, unpackage: func() {}, feeds: map[string]func(){}}
 	c.host = worker.NewHost(worker.Config{
 		Channel: config.ID, Show: config.Show, Clock: config.Clock, Rate: config.Grid.Rate, GOPFrames: config.Grid.GOPFrames(),
 		Device: config.Device, Command: config.Worker, MemoryLimit: workerMemory,
 		OnReady: c.beginProgram, OnWorker: c.connectFeeds, Log: config.Log,
 	})
-	return c, nil
+	return c
 }
 
 // Run mixes, packages, stores and serves until the context ends, then stops in
@@ -92,11 +83,8 @@ func (c *channel) Run(ctx context.Context) error {
 	})
 	err := c.host.Run(ctx)
 	c.disconnectFeeds()
-	c.Origin.Remove(c.ID)
+	c.Origin.Add(c.ID, origin.Channel{Store: c.store, Off: true})
 	storing.stop()
-	if closeErr := c.store.Close(); err == nil {
-		err = closeErr
-	}
 	return err
 }
 

@@ -18,29 +18,34 @@ import (
 	"millrace/internal/state"
 	"millrace/mixer/worker"
 	"millrace/output/cmaf"
+	"millrace/record"
 )
 
 // program is one channel that exists: its documents and, while it is not
-// stopped, its run. onAir and running change under mu of channels; live
+// stopped, its run. onAir, store and running change under mu of channels; live
 // serialises takes so that what is stored last is what happened last.
 type program struct {
 	stored api.Stored[api.Channel]
 	onAir  api.Stored[air]
 	live   sync.Mutex
 
+	store     *record.Store // open while the node runs; nil before, and where it cannot be opened
+	retaining sync.Mutex    // of changes to what store keeps
+
 	running *task
 	run     *channel // nil between runs
 	failure error    // why the last run ended; nil while one goes on
 }
 
-// channels keeps the programs of the node. It implements api.Channels and
-// api.Live.
+// channels keeps the programs of the node. It implements api.Channels, api.Live,
+// api.Recordings and api.Clips.
 type channels struct {
 	store   state.Store
 	sources *sources
 	clock   *media.Clock
 	log     *slog.Logger
 	base    channelConfig // what every run shares
+	archive *archive
 
 	mu   sync.RWMutex
 	byID map[string]*program
@@ -56,7 +61,11 @@ func openChannels(ctx context.Context, store state.Store, sources *sources, base
 	if err != nil {
 		return nil, err
 	}
-	c := &channels{store: store, sources: sources, clock: base.Clock, log: base.Log, base: base, byID: map[string]*program{}}
+	archive, err := openArchive(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	c := &channels{archive: archive, store: store, sources: sources, clock: base.Clock, log: base.Log, base: base, byID: map[string]*program{}}
 	for id, document := range documents {
 		onAir, ok := airs[id]
 		if !ok { // the node ended between two writes
@@ -71,17 +80,23 @@ func openChannels(ctx context.Context, store state.Store, sources *sources, base
 func (c *channels) Run(ctx context.Context) error {
 	c.mu.Lock()
 	c.ctx = ctx
+	var stopped []*program
 	for _, p := range c.byID {
-		if !p.stored.Value.Stopped {
+		if p.stored.Value.Stopped {
+			stopped = append(stopped, p)
+		} else {
 			c.start(p)
 		}
 	}
 	c.mu.Unlock()
+	for _, p := range stopped {
+		c.openStopped(p)
+	}
 	<-ctx.Done()
 	for _, running := range c.tasks() {
 		running.stop()
 	}
-	return nil
+	return c.closeStores()
 }
 
 // tasks are those of the programs that run.
@@ -150,8 +165,9 @@ func (c *channels) newRun(p *program) (*channel, error) {
 	config := c.base
 	config.ID = document.Id
 	config.Grid = cmaf.NewGrid(rate)
-	config.Window = time.Duration(document.Dvr.WindowMs) * time.Millisecond
-	config.MaxBytes = document.Dvr.MaxBytes
+	if config.Store, err = c.openStore(p); err != nil {
+		return nil, err
+	}
 	config.Show = func() worker.Show { return c.show(p) }
 	config.Feed = func(id string) feed {
 		if f := c.sources.feed(id); f != nil {
@@ -159,7 +175,7 @@ func (c *channels) newRun(p *program) (*channel, error) {
 		}
 		return nil
 	}
-	return newChannel(config)
+	return newChannel(config), nil
 }
 
 // show is what a worker of this program should do now.
@@ -309,6 +325,7 @@ func (c *channels) UpdateChannel(ctx context.Context, id string, match api.Match
 	if err != nil {
 		return view, err
 	}
+	c.retain(p)
 	return view, c.apply(ctx, p)
 }
 
@@ -369,6 +386,10 @@ func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match
 	}
 	p.live.Lock()
 	defer p.live.Unlock()
+	if n := c.archive.holding(id); n > 0 {
+		return api.Conflict("has-recordings", fmt.Sprintf("The channel %q holds the media of %d recordings and clips.", id, n),
+			"Delete those first; they would be lost.")
+	}
 	c.mu.Lock()
 	if c.byID[id] != p {
 		c.mu.Unlock()
@@ -389,6 +410,10 @@ func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match
 		return err
 	}
 	running.stop()
+	c.base.Origin.Remove(id)
+	if err := c.closeStore(p); err != nil {
+		c.log.Warn("close store of deleted channel", "channel", id, "err", err)
+	}
 	if err := os.RemoveAll(filepath.Join(c.base.Volume, id)); err != nil {
 		return fmt.Errorf("remove store of channel %q: %w", id, err)
 	}

@@ -192,6 +192,11 @@ func (c *channels) setStopped(ctx context.Context, id string, stopped bool) (api
 	}
 	c.mu.Unlock()
 	ending.stop()
+	if stopped {
+		if err := c.stopRecordings(ctx, id); err != nil {
+			return api.ChannelState{}, err
+		}
+	}
 	return c.ChannelState(id)
 }
 

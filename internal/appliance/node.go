@@ -131,7 +131,11 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	if n.sources, err = openSources(ctx, n.state, vault, n.clock, n.log); err != nil {
 		return err
 	}
-	n.origin = origin.New(origin.Config{Clock: n.clock, Log: n.log})
+	n.origin = origin.New(origin.Config{
+		Clock: n.clock, Log: n.log,
+		Recording: func(id string) (origin.Recording, bool) { return n.channels.recording(id) },
+		Clip:      func(id string) (origin.Clip, bool) { return n.channels.clip(id) },
+	})
 	n.channels, err = openChannels(ctx, n.state, n.sources, channelConfig{
 		Volume: n.config.Storage.Volume, ReserveBytes: n.config.Storage.ReserveBytes,
 		Device: device(n.config.GPU), Clock: n.clock, Origin: n.origin, Log: n.log,

@@ -54,6 +54,10 @@ type Segment struct {
 	// changes, each of them has Discontinuity set on its first segment after it.
 	InitName      string
 	Discontinuity bool
+	// Cut says that Parts are not all that is stored: players read them as a byte
+	// range that begins at Offset.
+	Cut    bool
+	Offset int64
 }
 
 // Bytes is the length of the segment so far.

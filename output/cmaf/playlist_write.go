@@ -191,6 +191,12 @@ func (p *MediaPlaylist) appendEntry(dst []byte, e, previous entry, index int, pa
 	dst = append(dst, "#EXTINF:"...)
 	dst = p.appendDuration(dst, e.start, e.end)
 	dst = append(dst, ",\n"...)
+	if e.segment != nil && e.segment.Cut {
+		dst = append(dst, "#EXT-X-BYTERANGE:"...)
+		dst = strconv.AppendInt(dst, e.segment.Bytes(), 10)
+		dst = append(dst, '@')
+		dst = append(strconv.AppendInt(dst, e.segment.Offset, 10), '\n')
+	}
 	return p.appendSegmentName(dst, e.number)
 }
 

@@ -106,6 +106,20 @@ func (r *Rendition) Unit(t media.Time) int64 {
 	return r.Grid.Rate.Index(t)
 }
 
+// UnitAfter is the number since the epoch of the first frame or access unit that
+// begins at or after t.
+func (r *Rendition) UnitAfter(t media.Time) int64 {
+	if r.Track.Kind == media.Audio {
+		hz := int64(r.Track.SampleRate)
+		unit := floorDiv(t.Ticks(hz), accessUnitSamples)
+		for media.TimeOfTicks(unit*accessUnitSamples, hz) < t {
+			unit++
+		}
+		return unit
+	}
+	return r.Grid.Rate.Index(t-1) + 1
+}
+
 // Locate says which segment and part a unit belongs to: those in which it
 // starts.
 func (r *Rendition) Locate(unit int64) (k int64, part int) {

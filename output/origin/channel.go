@@ -23,6 +23,9 @@ type Channel struct {
 	// Off says that the channel does not run: what is stored of it is served, its
 	// live playlists are not.
 	Off bool
+	// Starting says that the channel is about to run: what is stored is served,
+	// live playlists are not there yet.
+	Starting bool
 }
 
 // over says that nothing is being added.

@@ -20,14 +20,16 @@ type Config struct {
 	TimeURL string
 	// Recording gives the recording of an id; nil where there are none.
 	Recording func(id string) (Recording, bool)
-	Log       *slog.Logger
+	// Clip gives the clip of an id; nil where there are none.
+	Clip func(id string) (Clip, bool)
+	Log  *slog.Logger
 }
 
 // ErrForbidden is what Authorize gives for a caller that is known and refused.
 var ErrForbidden = errors.New("playback not allowed")
 
 // Handler serves registered channels under /live/ and /dvr/, recordings of them
-// under /vod/, and the time under /time.
+// under /vod/, clips under /clips/, and the time under /time.
 // All methods may be called from any goroutine.
 type Handler struct {
 	config   Config
@@ -107,8 +109,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tree, id, rest := split(r)
-	if tree == "vod" {
+	switch tree {
+	case "vod":
 		h.serveVOD(w, r, id, rest)
+		return
+	case "clips":
+		h.serveClip(w, r, id, rest)
 		return
 	}
 	c := (*h.channels.Load())[id]
@@ -159,6 +165,10 @@ func (h *Handler) serveTime(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request, c *channel, rest string) {
 	d := c.documents(h.config.TimeURL)
 	if d.edge.Layout == nil {
+		starting(w, r)
+		return
+	}
+	if c.Starting && !strings.HasSuffix(rest, ".m4s") && !strings.HasSuffix(rest, ".mp4") {
 		starting(w, r)
 		return
 	}

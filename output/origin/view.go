@@ -20,23 +20,32 @@ type view struct {
 	path     string        // from beside the multivariant playlist to the channel's media
 }
 
+// pages is a view of any kind.
+type pages interface {
+	available() int
+	document(name string) *document
+	ageing() ages
+}
+
+func (v view) ageing() ages { return v.ages }
+
 // serveView answers for a document of a view. They are built for each request, a
 // few at a time.
-func (h *Handler) serveView(w http.ResponseWriter, r *http.Request, v view, name string) {
+func (h *Handler) serveView(w http.ResponseWriter, r *http.Request, v pages, name string) {
 	if !h.building(w, r) {
 		return
 	}
 	defer h.built()
 	if status := v.available(); status != http.StatusOK {
-		refuse(w, r, status, v.ages.plainError)
+		refuse(w, r, status, v.ageing().plainError)
 		return
 	}
 	document := v.document(name)
 	if document == nil {
-		refuse(w, r, http.StatusNotFound, v.ages.plainError)
+		refuse(w, r, http.StatusNotFound, v.ageing().plainError)
 		return
 	}
-	document.serve(w, r, v.ages.plain)
+	document.serve(w, r, v.ageing().plain)
 }
 
 // building waits for a place among those who build; else it has answered.

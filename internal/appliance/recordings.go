@@ -1,0 +1,243 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"millrace/api"
+	"millrace/internal/media"
+	"millrace/output/origin"
+	"millrace/record"
+)
+
+// stamp is an instant of the timeline in the API.
+func stamp(t media.Time) api.Timestamp { return api.Timestamp{Time: t.UTC()} }
+
+// StartRecording implements api.Recordings.
+func (c *channels) StartRecording(ctx context.Context, channel string, request api.RecordingRequest) (api.Stored[api.Recording], error) {
+	none := api.Stored[api.Recording]{}
+	p, err := c.find(channel)
+	if err != nil {
+		return none, err
+	}
+	p.live.Lock()
+	defer p.live.Unlock()
+	c.mu.RLock()
+	run, store := p.run, p.store
+	c.mu.RUnlock()
+	if run == nil || store.Edge().Layout == nil {
+		return none, notRunning(channel)
+	}
+	now := c.clock.Now()
+	made := storedRecording{
+		ID: ulid.Make().String(), Channel: channel, Name: request.Name,
+		Start: now, From: run.Grid.SegmentAt(now), To: record.Forever,
+	}
+	a := c.archive
+	a.mu.Lock()
+	stored, err := create(ctx, a.state, kindRecording, made.ID, made)
+	if err == nil {
+		a.recordings[made.ID] = stored
+	}
+	a.mu.Unlock()
+	if err != nil {
+		return none, err
+	}
+	c.retain(p)
+	return api.Stored[api.Recording]{Value: c.viewRecording(made), Revision: stored.Revision}, nil
+}
+
+func notRunning(channel string) error {
+	return api.Conflict("not-running", fmt.Sprintf("The channel %q is not running.", channel), "Start it with POST …/start.")
+}
+
+// ListRecordings implements api.Recordings.
+func (c *channels) ListRecordings(channel string) []api.Stored[api.Recording] {
+	c.archive.mu.RLock()
+	defer c.archive.mu.RUnlock()
+	return listOf(c.archive.recordings, channel, func(r storedRecording) string { return r.Channel }, c.viewRecording)
+}
+
+// GetRecording implements api.Recordings.
+func (c *channels) GetRecording(id string) (api.Stored[api.Recording], error) {
+	c.archive.mu.RLock()
+	defer c.archive.mu.RUnlock()
+	found, ok := c.archive.recordings[id]
+	if !ok {
+		return api.Stored[api.Recording]{}, api.NotFound("recording", id)
+	}
+	return api.Stored[api.Recording]{Value: c.viewRecording(found.Value), Revision: found.Revision}, nil
+}
+
+// StopRecording implements api.Recordings.
+func (c *channels) StopRecording(ctx context.Context, id string) (api.Stored[api.Recording], error) {
+	now := c.clock.Now()
+	return c.changeRecording(ctx, id, api.Match{Any: true}, func(r *storedRecording) error {
+		if !r.running() {
+			return nil
+		}
+		r.Stop, r.To = now, r.From+1
+		if grid, ok := c.gridOf(r.Channel); ok {
+			r.To = max(grid.SegmentAt(now-1)+1, r.From+1)
+		}
+		return nil
+	})
+}
+
+// UpdateRecording implements api.Recordings.
+func (c *channels) UpdateRecording(ctx context.Context, id string, match api.Match, change func(api.Titles) (api.Titles, error)) (api.Stored[api.Recording], error) {
+	return c.changeRecording(ctx, id, match, func(r *storedRecording) error {
+		titles, err := change(api.Titles{Name: r.Name})
+		r.Name = titles.Name
+		return err
+	})
+}
+
+func (c *channels) changeRecording(ctx context.Context, id string, match api.Match, change func(*storedRecording) error) (api.Stored[api.Recording], error) {
+	none := api.Stored[api.Recording]{}
+	a := c.archive
+	a.mu.Lock()
+	found, ok := a.recordings[id]
+	if !ok {
+		a.mu.Unlock()
+		return none, api.NotFound("recording", id)
+	}
+	if !match.Holds(found.Revision) {
+		a.mu.Unlock()
+		return none, api.Stale()
+	}
+	changed := found.Value
+	err := change(&changed)
+	if err == nil && changed != found.Value {
+		if found, err = put(ctx, a.state, kindRecording, id, changed, found.Revision); err == nil {
+			a.recordings[id] = found
+		}
+	}
+	a.mu.Unlock()
+	if err != nil {
+		return none, err
+	}
+	c.retainID(found.Value.Channel)
+	return api.Stored[api.Recording]{Value: c.viewRecording(found.Value), Revision: found.Revision}, nil
+}
+
+// DeleteRecording implements api.Recordings.
+func (c *channels) DeleteRecording(ctx context.Context, id string, match api.Match) error {
+	a := c.archive
+	channel, err := discard(ctx, a, a.recordings, kindRecording, id, match)
+	if err == nil {
+		c.retainID(channel.Channel)
+	}
+	return err
+}
+
+// discard removes a document of the archive and gives what it was.
+func discard[T any](ctx context.Context, a *archive, from map[string]api.Stored[T], kind, id string, match api.Match) (T, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	found, ok := from[id]
+	switch {
+	case !ok:
+		return found.Value, api.NotFound(kind, id)
+	case !match.Holds(found.Revision):
+		return found.Value, api.Stale()
+	}
+	if err := remove(ctx, a.state, kind, id, found.Revision); err != nil {
+		return found.Value, err
+	}
+	delete(from, id)
+	return found.Value, nil
+}
+
+// stopRecordings ends those of a channel that stops for good.
+func (c *channels) stopRecordings(ctx context.Context, channel string) error {
+	for _, id := range c.archive.running(channel) {
+		if _, err := c.StopRecording(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *channels) viewRecording(r storedRecording) api.Recording {
+	v := api.Recording{
+		Id: r.ID, Channel: r.Channel, Name: r.Name, State: api.RecordingStateRecording, StartedAt: stamp(r.Start),
+		Playback: api.PlaybackPaths{
+			Hls: "/vod/" + r.ID + "/index.m3u8", Dash: "/vod/" + r.ID + "/manifest.mpd", Download: "/vod/" + r.ID + "/download.mp4",
+		},
+	}
+	if !r.running() {
+		v.State, v.StoppedAt = api.RecordingStateStopped, stamp(r.Stop)
+	}
+	held := c.held(r.Channel, r.From, r.To)
+	v.DurationMs, v.MissingMs = held.duration.Milliseconds(), held.missing.Milliseconds()
+	return v
+}
+
+// recording is what the origin serves under an id.
+func (c *channels) recording(id string) (origin.Recording, bool) {
+	c.archive.mu.RLock()
+	defer c.archive.mu.RUnlock()
+	r, ok := c.archive.recordings[id]
+	return origin.Recording{Channel: r.Value.Channel, From: r.Value.From, To: r.Value.To}, ok
+}
+
+// span is how much a store holds of a run of segments.
+type span struct {
+	duration, missing time.Duration // gaps included; of gaps
+	last              int64         // newest whole segment of it; below from where there is none
+}
+
+// held looks at all renditions: a segment that one of them lacks is missing.
+func (c *channels) held(channel string, from, to int64) span {
+	s := span{last: from - 1}
+	p, err := c.find(channel)
+	if err != nil {
+		return s
+	}
+	c.mu.RLock()
+	store := p.store
+	c.mu.RUnlock()
+	if store == nil || store.Edge().Layout == nil {
+		return s
+	}
+	edge := store.Edge()
+	segment := edge.Layout.Grid.SegmentDuration()
+	last := to - 1
+	gaps := map[int64]bool{}
+	for _, r := range edge.Layout.Renditions {
+		l := edge.Listing(r.ID)
+		if l == nil {
+			return s
+		}
+		newest, _ := l.Newest()
+		if l.Open() != nil {
+			newest--
+		}
+		last = min(last, newest)
+		expected := from
+		for _, g := range l.Range(from, to) {
+			for ; expected < g.Number; expected++ {
+				gaps[expected] = true
+			}
+			if g.Gap() {
+				gaps[g.Number] = true
+			}
+			expected = g.Number + 1
+		}
+		for ; expected <= min(newest, to-1); expected++ {
+			gaps[expected] = true
+		}
+	}
+	s.last = max(last, from-1)
+	s.duration = time.Duration(s.last-from+1) * segment
+	for k := range gaps {
+		if k <= s.last {
+			s.missing += segment
+		}
+	}
+	return s
+}
