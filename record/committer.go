@@ -17,7 +17,8 @@ type committer struct {
 	version  uint64
 	newest   int64 // highest segment listed by this run
 	state    State
-	logged   time.Time // when degrading or catching up was last logged
+	logged   time.Time // when degrading was last logged
+	warned   bool      // the present degradation was logged
 
 	gathered []*item // not handed to the writer yet
 	reached  []int64 // part that each rendition of the layout has reached, counted since the epoch
@@ -314,6 +315,10 @@ func (c *committer) settle(o *outcome) {
 	c.publish()
 }
 
+// slowLimit is how long a slow disk may go unsaid: one late commit on a busy
+// machine is nothing to wake anybody for, though State shows it.
+const slowLimit = time.Second
+
 func (c *committer) degrade(fault string) {
 	was := c.state
 	if fault != "" {
@@ -321,20 +326,25 @@ func (c *committer) degrade(fault string) {
 	}
 	if !c.state.Degraded {
 		c.state.Degraded, c.state.Since = true, time.Now()
-		if time.Since(c.logged) >= time.Second {
-			c.logged = time.Now()
-			c.store.log.Warn("store is degraded: listing from memory", "err", fault)
-		}
+	}
+	switch since := time.Since(c.state.Since); {
+	case c.warned || time.Since(c.logged) < time.Second:
+	case fault != "":
+		c.warned, c.logged = true, time.Now()
+		c.store.log.Warn("the disk does not take what it is given; listing from memory", "err", fault)
+	case since >= slowLimit:
+		c.warned, c.logged = true, time.Now()
+		c.store.log.Warn("the disk is too slow; listing from memory", "for", since)
 	}
 	c.changed(was)
 }
 
 func (c *committer) restore() {
 	was := c.state
-	if c.state.Degraded && time.Since(c.logged) >= time.Second {
-		c.logged = time.Now()
-		c.store.log.Info("store has caught up", "after", time.Since(c.state.Since))
+	if c.warned {
+		c.store.log.Info("the store has caught up", "after", time.Since(c.state.Since))
 	}
+	c.warned = false
 	c.state.Degraded, c.state.Since, c.state.Fault = false, time.Time{}, ""
 	c.changed(was)
 }

@@ -3,6 +3,7 @@ package appliance
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"millrace/api"
 	"millrace/mixer/worker"
@@ -39,6 +40,9 @@ func (c *channels) describeRun(s *api.ChannelState, run *channel, failure error,
 	}
 }
 
+// slowDisk is how long a disk may be slow before the channel counts as degraded.
+const slowDisk = time.Second
+
 // condition is the state of a channel that runs, and why it is not "running".
 func (c *channel) condition() (api.ChannelStateState, string) {
 	store := c.store.State()
@@ -47,8 +51,10 @@ func (c *channel) condition() (api.ChannelStateState, string) {
 		return api.ChannelStateStateStarting, ""
 	case !c.host.OnAir():
 		return api.ChannelStateStateDegraded, "the worker is being replaced; filler is on air"
-	case store.Degraded:
-		return api.ChannelStateStateDegraded, "the disk does not keep up: " + store.Fault
+	case store.Fault != "":
+		return api.ChannelStateStateDegraded, "the disk does not take what it is given: " + store.Fault
+	case store.Degraded && time.Since(store.Since) > slowDisk:
+		return api.ChannelStateStateDegraded, "the disk is too slow; what is listed is not durable yet"
 	}
 	return api.ChannelStateStateRunning, ""
 }
@@ -102,6 +108,15 @@ func (c *channels) ready() error {
 		}
 	}
 	return nil
+}
+
+// expected says that a channel exists and is not stopped: it is on air or about
+// to be.
+func (c *channels) expected(id string) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	p, ok := c.byID[id]
+	return ok && !p.stored.Value.Stopped
 }
 
 // allRun says which channel that should run does not.
