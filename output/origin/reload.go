@@ -108,7 +108,7 @@ func (want position) listed(l *record.Listing) bool {
 
 // await waits until the rendition's listing is as wanted, and gives the
 // documents of that moment. Else it has answered: 503 after three target
-// durations (H26), 404 when the channel or the rendition went.
+// durations (H26) or when the channel went, 404 when the rendition did.
 func (q *request) await(d *documents, listed func(*record.Listing) bool) *documents {
 	if p := d.playlists[q.rendition]; listed(p.listing) {
 		return d
@@ -123,8 +123,8 @@ func (q *request) await(d *documents, listed func(*record.Listing) bool) *docume
 		case <-timer.C:
 			q.overdue()
 			return nil
-		case <-q.channel.removed:
-			q.refuse(http.StatusNotFound, d.ages.blockingError)
+		case <-q.channel.removed: // stopped, or the server ends: no cache may keep that
+			q.overdue()
 			return nil
 		case <-q.r.Context().Done(): // the client is gone, or the server ends
 			q.overdue()
