@@ -133,6 +133,7 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	}
 	n.origin = origin.New(origin.Config{
 		Clock: n.clock, Log: n.log,
+		Expected:  func(id string) bool { return n.channels.expected(id) },
 		Recording: func(id string) (origin.Recording, bool) { return n.channels.recording(id) },
 		Clip:      func(id string) (origin.Clip, bool) { return n.channels.clip(id) },
 	})

@@ -18,6 +18,9 @@ type Config struct {
 	Clock *media.Clock // the timeline that GET /time tells
 	// TimeURL stands in manifests as the place to ask for the time; "/time" when empty.
 	TimeURL string
+	// Expected says of a channel that is not served now that it will be: it is
+	// answered 503, never 404. nil: none is.
+	Expected func(id string) bool
 	// Recording gives the recording of an id; nil where there are none.
 	Recording func(id string) (Recording, bool)
 	// Clip gives the clip of an id; nil where there are none.
@@ -118,6 +121,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := (*h.channels.Load())[id]
+	if c == nil && h.config.Expected != nil && h.config.Expected(id) {
+		starting(w, r)
+		return
+	}
 	if c == nil || tree != "live" && tree != "dvr" {
 		refuse(w, r, http.StatusNotFound, shortly)
 		return

@@ -173,8 +173,8 @@ func TestRemovedChannelWakesWaiters(t *testing.T) {
 	s.waiting(1)
 	s.handler.Remove("main")
 	a := <-blocked
-	require.Equal(t, 404, a.StatusCode)
-	require.Equal(t, "public, max-age=12", a.Header.Get("Cache-Control"))
+	require.Equal(t, 503, a.StatusCode)
+	require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 }
 
 // H26: a request that waits in vain is answered 503 after three target
