@@ -13,35 +13,47 @@ const (
 	audioSpan  = time.Second
 )
 
-// GOPCache holds every packet since a source's last video keyframe, audio
-// included, in the order of arrival: what a new subscriber needs to show a
-// picture at once. It keeps at most 10 s or 16 MiB; a longer group of pictures
-// cannot be joined and is let go until the next keyframe. While there is no
-// picture to begin with it keeps the last second of audio.
+// GOPCache holds every packet since the video keyframe that began the group of
+// pictures on screen, audio included, in the order of arrival: what a new
+// subscriber needs to show a picture at once. What arrives is due only later, so
+// that a new keyframe takes over when its time has come. The cache keeps at most
+// 10 s or 16 MiB; a longer group of pictures cannot be joined and is let go until
+// the next keyframe. While there is no picture to begin with it keeps the last
+// second of audio.
 //
 // Its owner guards it: it has no lock.
 type GOPCache struct {
 	packets []*media.Packet
 	bytes   int
-	video   bool // packets begin with a keyframe
+	keys    []*media.Packet // video keyframes among packets: that on screen, and those not due yet
 }
 
-// Write adds the newest packet of the source.
-func (c *GOPCache) Write(p *media.Packet) {
+// Write adds the newest packet of the source, which came at now.
+func (c *GOPCache) Write(p *media.Packet, now media.Time) {
 	if p.Track.Kind == media.Video {
-		if p.Key {
-			c.begin(p)
-		} else if !c.video {
+		switch {
+		case p.Key:
+			c.keys = append(c.keys, p)
+		case len(c.keys) == 0:
 			return
 		}
 	}
 	c.packets = append(c.packets, p)
 	c.bytes += len(p.Data)
-	if c.video && (c.bytes > cacheBytes || p.DTS.Sub(c.packets[0].DTS) > cacheSpan) {
-		c.video = false
+	if len(c.keys) == 1 && c.keys[0] == p {
+		c.begin(0, now)
+	}
+	for len(c.keys) > 1 && c.keys[1].PTS <= now {
+		c.begin(1, now)
+	}
+	if c.full(p) && len(c.keys) > 1 {
+		c.begin(len(c.keys)-1, now)
+	}
+	if c.full(p) {
+		c.keys = nil
 		c.keep(func(p *media.Packet) bool { return p.Track.Kind != media.Video })
 	}
-	if !c.video {
+	if len(c.keys) == 0 {
 		oldest := p.DTS.Add(-audioSpan)
 		c.keep(func(p *media.Packet) bool { return p.DTS >= oldest })
 		if c.bytes > cacheBytes {
@@ -50,17 +62,26 @@ func (c *GOPCache) Write(p *media.Packet) {
 	}
 }
 
-// begin makes room for a keyframe; audio that sounds with it stays.
-func (c *GOPCache) begin(key *media.Packet) {
-	audio := slices.DeleteFunc(slices.Clone(c.packets), func(p *media.Packet) bool {
-		return p.Track.Kind == media.Video || p.PTS < key.PTS
-	})
-	c.Clear()
-	c.video = true
-	c.packets, c.bytes = audio, size(audio)
+// full says whether a cache with video holds too much, p being the newest.
+func (c *GOPCache) full(p *media.Packet) bool {
+	return len(c.keys) > 0 && (c.bytes > cacheBytes || p.DTS.Sub(c.packets[0].DTS) > cacheSpan)
 }
 
-// keep drops from the front of a cache without video what fails the test.
+// begin drops what is older than one of the keyframes; audio that is yet to
+// sound stays.
+func (c *GOPCache) begin(index int, now media.Time) {
+	c.keys = slices.Delete(c.keys, 0, index)
+	key, oldest, older := c.keys[0], min(c.keys[0].PTS, now), true
+	c.keep(func(p *media.Packet) bool {
+		older = older && p != key
+		if p.Track.Kind == media.Video {
+			return !older
+		}
+		return !older || p.PTS >= oldest
+	})
+}
+
+// keep drops what fails the test.
 func (c *GOPCache) keep(test func(*media.Packet) bool) {
 	c.packets = slices.DeleteFunc(c.packets, func(p *media.Packet) bool { return !test(p) })
 	c.bytes = size(c.packets)

@@ -208,7 +208,7 @@ func (s *Source) write(c *session, u AccessUnit) {
 		s.timeline.Packed(u.Wait)
 		pts, dts := s.timeline.Map(u.Track.ID, u.PTS, u.DTS, now)
 		p := &media.Packet{Track: u.Track, PTS: pts, DTS: dts, Key: u.Key, Data: u.Data}
-		s.cache.Write(p)
+		s.cache.Write(p, now)
 		for _, sub := range s.sinks {
 			sub.sink.Write(p)
 		}
