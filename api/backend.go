@@ -54,6 +54,8 @@ type Sources interface {
 type Channels interface {
 	ListChannels() []Stored[Channel]
 	GetChannel(id string) (Stored[Channel], error)
+	// ChannelFaults finds what is wrong with a document beyond its schema.
+	ChannelFaults(Channel) []Fault
 	CreateChannel(context.Context, Channel) (Stored[Channel], error)
 	UpdateChannel(ctx context.Context, id string, match Match, change func(Channel) (Channel, error)) (Stored[Channel], error)
 	DeleteChannel(ctx context.Context, id string, match Match) error

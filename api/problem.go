@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,6 +76,8 @@ func (s *Server) handleError(err error, c echo.Context) {
 	var httpError *echo.HTTPError
 	switch {
 	case errors.As(err, &p):
+	case errors.Is(err, context.Canceled):
+		p = Unavailable("stopping", "The node is stopping, or you went away.", "Try again in a moment.")
 	case errors.As(err, &httpError):
 		p = problem(httpError.Code, codeOf(httpError.Code), fmt.Sprint(httpError.Message), "")
 	default:

@@ -82,9 +82,7 @@ func (s *Server) publicRoutes(cfg Config) {
 	})
 	s.echo.GET("/docs", s.docs)
 	s.echo.GET("/*", echo.WrapHandler(cfg.Pages))
-	s.echo.GET("/v1/*", func(echo.Context) error {
-		return problem(http.StatusNotFound, "not-found", "There is no such route.", "See /docs.")
-	})
+	s.echo.Any("/v1/*", s.unknownRoute)
 }
 
 // protect sets the headers that every answer of this listener carries.

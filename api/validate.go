@@ -11,7 +11,6 @@ import (
 	"mime"
 	"net/http"
 	"sort"
-	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -57,6 +56,19 @@ func (c *contract) route(r *http.Request) (route *routers.Route, params map[stri
 	return route, params, err == nil
 }
 
+// methods are those that the document has for the path of a request.
+func (c *contract) methods(r *http.Request) []string {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, _, ok := c.route(other); ok {
+			allowed = append(allowed, method)
+		}
+	}
+	return allowed
+}
+
 // checkRequest is middleware that holds every request against the document and
 // answers with all faults at once. It fills in the defaults of the body.
 func (s *Server) checkRequest(next echo.HandlerFunc) echo.HandlerFunc {
@@ -67,50 +79,70 @@ func (s *Server) checkRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		if !ok {
 			return next(c) // echo answers 404 or 405
 		}
-		if err := readBody(r, route.Operation.RequestBody != nil); err != nil {
+		text, err := readBody(r, route.Operation.RequestBody != nil)
+		if err != nil {
 			return err
 		}
-		err := openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
+		err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
 			Request: r, PathParams: params, Route: route,
 			Options: &openapi3filter.Options{MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
 		})
 		if err != nil {
-			return refusal(err)
+			return s.alsoWrong(refusal(err), route.Operation.OperationID, text)
 		}
 		return next(c)
 	}
 }
 
+// alsoWrong adds to a refusal by the schema what only the appliance sees, such
+// as a source that does not exist, so that one answer names every fault.
+func (s *Server) alsoWrong(p *Problem, operation string, text []byte) *Problem {
+	var channel Channel
+	if operation != "createChannel" && operation != "putChannel" || json.Unmarshal(text, &channel) != nil {
+		return p
+	}
+	known := map[string]bool{}
+	for _, fault := range p.Errors {
+		known[fault.Pointer] = true
+	}
+	for _, fault := range s.backend.ChannelFaults(channel) {
+		if !known[fault.Pointer] {
+			p.Errors = append(p.Errors, fault)
+		}
+	}
+	return p
+}
+
 // readBody reads a bounded body whole and refuses what is not JSON. A live
 // action may come without a body; it means {}.
-func readBody(r *http.Request, expected bool) error {
+func readBody(r *http.Request, expected bool) (text []byte, err error) {
 	if !expected {
-		return nil
+		return nil, nil
 	}
-	text, err := io.ReadAll(r.Body)
+	text, err = io.ReadAll(r.Body)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body is larger than %d bytes.", maxBody), "")
+		return nil, problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body is larger than %d bytes.", maxBody), "")
 	}
 	if err != nil {
-		return problem(http.StatusBadRequest, "bad-request", "The body could not be read.", "")
+		return nil, problem(http.StatusBadRequest, "bad-request", "The body could not be read.", "")
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		text = []byte("{}")
 		r.Header.Set("Content-Type", "application/json")
 	}
 	if !isJSON(r.Header.Get("Content-Type"), text) {
-		return problem(http.StatusUnsupportedMediaType, "media-type", "The body must be application/json.", "Send the header Content-Type: application/json.")
+		return nil, problem(http.StatusUnsupportedMediaType, "media-type", "The body must be application/json.", "Send the header Content-Type: application/json.")
 	}
 	var value any
 	if err := json.Unmarshal(text, &value); err != nil {
-		return problem(http.StatusBadRequest, "bad-json", "The body is not JSON: "+err.Error(), "")
+		return nil, problem(http.StatusBadRequest, "bad-json", "The body is not JSON: "+err.Error(), "")
 	}
 	// The handlers bind one type; what a merge patch is they know by the route.
 	r.Header.Set("Content-Type", "application/json")
 	r.Body = io.NopCloser(bytes.NewReader(text))
 	r.ContentLength = int64(len(text))
-	return nil
+	return text, nil
 }
 
 // isJSON accepts the types of the document, and curl's default with a JSON
@@ -163,11 +195,14 @@ func collectFaults(err error, where string, faults *[]Fault) {
 		}
 		collectFaults(request.Err, where, faults)
 	case errors.As(err, &schema):
+		detail, member := explain(schema)
 		pointer := where
-		if path := schema.JSONPointer(); len(path) > 0 {
-			pointer += "/" + strings.Join(path, "/")
+		for _, name := range append(schema.JSONPointer(), member) {
+			if name != "" {
+				pointer += "/" + name
+			}
 		}
-		*faults = append(*faults, Fault{Pointer: pointer, Detail: explain(schema)})
+		*faults = append(*faults, Fault{Pointer: pointer, Detail: detail})
 	default:
 		*faults = append(*faults, Fault{Pointer: where, Detail: err.Error()})
 	}

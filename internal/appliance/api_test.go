@@ -48,7 +48,10 @@ func TestInvalidBodiesNameEveryFault(t *testing.T) {
 		want             []string
 	}{
 		{"not JSON", "/v1/sources", `{"id":`, 400, []string{"not JSON"}},
-		{"unknown field", "/v1/sources", `{"id":"a","kind":"push","colour":1}`, 422, []string{`unknown field \"colour\"`}},
+		{"unknown field", "/v1/sources", `{"id":"a","kind":"push","colour":1}`, 422, []string{`unknown field \"colour\"`, `"pointer":"/colour"`}},
+		{"form and meaning at once", "/v1/channels", `{"id":"A","canvas":{"width":641,"height":360,"rate":"25"},"sources":["nope"],"frob":1,
+			"ladder":[{"id":"v","width":640,"height":360,"bitrate":1}]}`, 422,
+			[]string{`"pointer":"/id"`, `must be 1 to 40 of a-z`, `"pointer":"/frob"`, `must be at least 50000`, `"pointer":"/sources/0"`, `"pointer":"/canvas"`}},
 		{"planned field", "/v1/sources", `{"id":"a","kind":"push","backup":{}}`, 422, []string{`this version does not do \"backup\" yet`}},
 		{"planned kind", "/v1/sources", `{"id":"a","kind":"pull"}`, 422, []string{`this version does not do \"pull\" yet`}},
 		{"all at once", "/v1/sources", `{"id":"A B","kind":"push","latencyMs":-1}`, 422, []string{`"pointer":"/id"`, `"pointer":"/latencyMs"`}},
@@ -188,6 +191,16 @@ func TestEveryRouteAsksForItsKey(t *testing.T) {
 	}
 	nobody.must(401, "GET", "/metrics", "")
 	require.Contains(t, viewer.must(200, "GET", "/metrics", "").body, "millrace_memory_bytes")
+}
+
+func TestWhatIsNotThereSaysSo(t *testing.T) {
+	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
+	for _, path := range []string{"/v1/alarms", "/v1/export", "/v1/channels/demo/auto", "/v1/webhooks/x"} {
+		require.Contains(t, c.must(501, "POST", path, `{}`).body, "this version does not do")
+	}
+	c.must(404, "GET", "/v1/frob", "")
+	c.must(404, "POST", "/v1/channels/demo/frob", `{}`)
+	c.must(405, "DELETE", "/v1/system", "")
 }
 
 func TestScopes(t *testing.T) {

@@ -247,7 +247,12 @@ func (c *channels) apply(ctx context.Context, p *program) error {
 		return nil
 	}
 	err := run.change(ctx, c.show(p))
-	if errors.Is(err, worker.ErrNoWorker) {
+	var refused *worker.Refused
+	switch {
+	case errors.Is(err, worker.ErrNoWorker):
+		return nil
+	case errors.As(err, &refused): // it is stopping; the next one starts with the change
+		c.log.Info("a worker did not take a change", "channel", p.stored.Value.Id, "err", refused)
 		return nil
 	}
 	return err
@@ -283,11 +288,16 @@ func (c *channels) GetChannel(id string) (api.Stored[api.Channel], error) {
 	return p.view(), nil
 }
 
+// ChannelFaults implements api.Channels.
+func (c *channels) ChannelFaults(document api.Channel) []api.Fault {
+	return checkChannel(completed(document), c.knownSource)
+}
+
 // CreateChannel implements api.Channels.
 func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api.Stored[api.Channel], error) {
 	document = completed(document)
-	if err := checkChannel(document, c.knownSource); err != nil {
-		return api.Stored[api.Channel]{}, err
+	if faults := checkChannel(document, c.knownSource); len(faults) > 0 {
+		return api.Stored[api.Channel]{}, api.Invalid(faults...)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -346,8 +356,8 @@ func (c *channels) replace(ctx context.Context, p *program, match api.Match, cha
 	if err := checkFrozen(present.Value, changed); err != nil {
 		return none, err
 	}
-	if err := checkChannel(changed, c.knownSource); err != nil {
-		return none, err
+	if faults := checkChannel(changed, c.knownSource); len(faults) > 0 {
+		return none, api.Invalid(faults...)
 	}
 	if changed.Program != present.Value.Program {
 		return none, api.Conflict("on-air", fmt.Sprintf("The scene %q is on program.", present.Value.Program),
@@ -391,24 +401,19 @@ func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match
 			"Delete those first; they would be lost.")
 	}
 	c.mu.Lock()
-	if c.byID[id] != p {
-		c.mu.Unlock()
-		return api.NotFound("channel", id)
+	gone, stale := c.byID[id] != p, !match.Holds(p.stored.Revision)
+	running := p.running
+	if !gone && !stale {
+		p.running = nil
 	}
-	if !match.Holds(p.stored.Revision) {
-		c.mu.Unlock()
+	c.mu.Unlock()
+	switch {
+	case gone:
+		return api.NotFound("channel", id)
+	case stale:
 		return api.Stale()
 	}
-	err = remove(ctx, c.store, kindChannel, id, p.stored.Revision)
-	if err == nil {
-		err = remove(ctx, c.store, kindAir, id, uint64(state.AnyRevision))
-		delete(c.byID, id)
-	}
-	running := p.running
-	c.mu.Unlock()
-	if err != nil {
-		return err
-	}
+	// The id is free for another channel only when nothing of this one is left.
 	running.stop()
 	c.base.Origin.Remove(id)
 	if err := c.closeStore(p); err != nil {
@@ -417,5 +422,11 @@ func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match
 	if err := os.RemoveAll(filepath.Join(c.base.Volume, id)); err != nil {
 		return fmt.Errorf("remove store of channel %q: %w", id, err)
 	}
-	return nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := remove(ctx, c.store, kindChannel, id, uint64(state.AnyRevision)); err != nil {
+		return err
+	}
+	delete(c.byID, id)
+	return remove(ctx, c.store, kindAir, id, uint64(state.AnyRevision))
 }

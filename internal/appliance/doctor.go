@@ -79,9 +79,6 @@ func checkCores() Check {
 }
 
 func checkDevice(cfg config.GPU) Check {
-	if err := checkGPU(cfg); err != nil {
-		return Check{Name: "gpu", Result: "fail", Detail: err.Error(), Hint: "set gpu.policy to prefer"}
-	}
 	opened, err := gpu.Open(device(cfg))
 	if err != nil {
 		return Check{Name: "gpu", Result: "fail", Detail: err.Error()}
@@ -110,10 +107,29 @@ func checkData(cfg config.Config, running bool) Check {
 		check.Detail = cfg.Node.DataDir + " is in use by a running node"
 		return check
 	}
+	made := missing(cfg.Storage.Volume, cfg.Node.DataDir)
 	if err := prepareDirectories(cfg); err != nil {
 		check.Result, check.Detail = "fail", err.Error()
 	}
+	for _, dir := range made {
+		_ = os.Remove(dir) // it was made to try; one that is not empty stays
+	}
 	return check
+}
+
+// missing are those of the directories, and of the ones above them, that do not
+// exist, the deepest first.
+func missing(dirs ...string) []string {
+	var list []string
+	for _, dir := range dirs {
+		for ; ; dir = filepath.Dir(dir) {
+			if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+				break
+			}
+			list = append(list, dir)
+		}
+	}
+	return list
 }
 
 func checkSpace(cfg config.Config) Check {

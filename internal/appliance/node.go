@@ -72,9 +72,6 @@ func Open(ctx context.Context, cfg config.Config, options Options) (*Node, error
 }
 
 func (n *Node) open(ctx context.Context) error {
-	if err := checkGPU(n.config.GPU); err != nil {
-		return err
-	}
 	if err := prepareDirectories(n.config); err != nil {
 		return err
 	}

@@ -66,16 +66,13 @@ func completed(document api.Channel) api.Channel {
 }
 
 // checkChannel finds everything in a completed document that its schema cannot.
-func checkChannel(document api.Channel, known func(source string) bool) error {
+func checkChannel(document api.Channel, known func(source string) bool) []api.Fault {
 	c := channelCheck{document: document}
 	c.canvas()
 	c.sources(known)
 	c.ladder()
 	c.scenes()
-	if len(c.faults) > 0 {
-		return api.Invalid(c.faults...)
-	}
-	return nil
+	return c.faults
 }
 
 type channelCheck struct {

@@ -2,7 +2,6 @@ package appliance
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,14 +17,6 @@ import (
 
 // noCUDA is why this version encodes and mixes on the CPU.
 const noCUDA = "this version has no CUDA device yet"
-
-// checkGPU refuses a policy that cannot be kept.
-func checkGPU(cfg config.GPU) error {
-	if cfg.Policy == "require" {
-		return fmt.Errorf("gpu.policy is require, but %s; set it to prefer", noCUDA)
-	}
-	return nil
-}
 
 // device is the name under which workers open their device.
 func device(cfg config.GPU) string {

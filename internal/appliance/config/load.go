@@ -93,7 +93,7 @@ func (l *loader) file(name string, text []byte) {
 	}
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		l.fault(name, "", yaml.FormatError(err, false, false))
+		l.broken(name, err)
 		return
 	}
 	for _, document := range tree.Docs {
@@ -101,6 +101,16 @@ func (l *loader) file(name string, text []byte) {
 			l.node(name, "", document.Body)
 		}
 	}
+}
+
+// broken reports text that is no YAML, with its line.
+func (l *loader) broken(name string, err error) {
+	var syntax yaml.Error
+	if errors.As(err, &syntax) && syntax.GetToken() != nil {
+		l.fault(fmt.Sprintf("%s:%d", name, syntax.GetToken().Position.Line), "", syntax.GetMessage())
+		return
+	}
+	l.fault(name, "", err.Error())
 }
 
 // node walks mappings down to the values of settings.
@@ -122,7 +132,7 @@ func (l *loader) node(name, path string, node ast.Node) {
 	}
 	var value any
 	if err := yaml.NodeToValue(node, &value); err != nil {
-		l.fault(place, path, yaml.FormatError(err, false, false))
+		l.broken(name, err)
 		return
 	}
 	l.assign(place, path, value)

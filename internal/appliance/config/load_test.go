@@ -47,6 +47,7 @@ func TestAllFaultsAtOnceWithTheirPlaces(t *testing.T) {
 		"ingest:",
 		"  rtmp: 1935",
 		"  srtt: ':1'",
+		"  srt: true",
 		"storage: {reserveBytes: lots, volumes: [a, b]}",
 		"control: {tls: {mode: acme}}",
 	}, "\n")
@@ -55,9 +56,10 @@ func TestAllFaultsAtOnceWithTheirPlaces(t *testing.T) {
 	for _, want := range []string{
 		`f.yaml:1: log.level: want one of debug, info, warn, error, not "loud"`,
 		`f.yaml:2: nodes.name: unknown key`,
-		`f.yaml:3: cluster.enabled: this version does not do true yet`,
+		`f.yaml:3: cluster.enabled: this version does not do this yet`,
 		`f.yaml:5: ingest.rtmp: want host:port or :port, not "1935"`,
 		`f.yaml:6: ingest.srtt: unknown key; known are ingest.rtmp, ingest.rtmps, ingest.srt`,
+		`f.yaml:7: ingest.srt: want host:port or :port, not "true"`,
 		`storage.reserveBytes: want a size such as 2GiB, not lots`,
 		`several volumes`,
 		`control.tls.mode: this version does not do acme yet`,

@@ -36,7 +36,7 @@ func settings() []setting {
 		{"webrtc.listen", text(func(c *Config) *string { return &c.WebRTC.Listen }, optional(address))},
 		{"webrtc.tcp", setWebRTCTCP},
 		{"webrtc.announce", setAnnounce},
-		{"gpu.policy", text(func(c *Config) *string { return &c.GPU.Policy }, oneOf("prefer", "require", "never"))},
+		{"gpu.policy", text(func(c *Config) *string { return &c.GPU.Policy }, gpuPolicy)},
 		{"gpu.devices", later("all")},
 		{"gpu.isolation", later("channel")},
 		{"storage.volumes", setVolumes},
@@ -56,15 +56,11 @@ func settings() []setting {
 func text(field func(*Config) *string, check func(string) error) func(*Config, any) error {
 	return func(c *Config, value any) error {
 		s, ok := value.(string)
-		if !ok {
-			switch value := value.(type) {
-			case bool: // YAML 1.1 habits: off and on
-				s = map[bool]string{true: "on", false: "off"}[value]
-			case nil:
-				s = ""
-			default:
-				s = fmt.Sprint(value)
-			}
+		if !ok && value != nil {
+			s = fmt.Sprint(value)
+		}
+		if word, isBool := onOff(value); isBool && check(word) == nil {
+			s = word
 		}
 		if err := check(s); err != nil {
 			return err
@@ -72,6 +68,17 @@ func text(field func(*Config) *string, check func(string) error) func(*Config, a
 		*field(c) = s
 		return nil
 	}
+}
+
+// onOff is a YAML 1.1 boolean as the word that was meant.
+func onOff(value any) (word string, ok bool) {
+	switch value {
+	case true:
+		return "on", true
+	case false:
+		return "off", true
+	}
+	return "", false
 }
 
 // later is a setter of a key that this version takes at its default only.
@@ -85,7 +92,7 @@ func later(defaults ...any) func(*Config, any) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("this version does not do %v yet; leave it at %v", value, defaults[0])
+		return fmt.Errorf("this version does not do this yet; leave the key out")
 	}
 }
 
@@ -170,6 +177,13 @@ func address(s string) error {
 		return fmt.Errorf("want a port of 0 to 65535, not %q", port)
 	}
 	return nil
+}
+
+func gpuPolicy(s string) error {
+	if s == "require" {
+		return fmt.Errorf("it is require, but this version has no CUDA device yet; set it to prefer")
+	}
+	return oneOf("prefer", "require", "never")(s)
 }
 
 func tlsMode(s string) error {
