@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -70,6 +71,9 @@ func run(ctx context.Context, args []string) int {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
+		if len(args) > 0 && slices.Contains([]string{"apply", "export"}, args[0]) {
+			err = fmt.Errorf("this version does not do %q yet; use the API", args[0])
+		}
 		fmt.Fprintf(os.Stderr, "millrace: %v\nRun millrace --help for the commands.\n", err)
 		return exitUsage
 	}

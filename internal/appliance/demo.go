@@ -94,10 +94,10 @@ func (n *Node) makeDemo(ctx context.Context) error {
 	document.Scenes = []api.Scene{
 		{ID: "grid", Name: "All four", Layout: "grid-4", Slots: document.Sources[:4]},
 		{ID: "two-up", Name: "Two", Layout: "two-up", Slots: document.Sources[:2]},
-		{ID: "cam1", Name: "Camera 1 with three", Layout: "grid-4", Slots: append([]string{"cam1"}, document.Sources[1:4]...)},
-		{ID: "solo", Name: "Camera 1", Layout: "solo", Slots: []string{"cam1"}},
+		{ID: "mixed", Name: "Camera 1 and three", Layout: "grid-4", Slots: append([]string{"cam1"}, document.Sources[1:4]...)},
+		{ID: "cam1", Name: "Camera 1 alone", Layout: "solo", Slots: []string{"cam1"}},
 	}
-	document.Program, document.Preview = "grid", "cam1"
+	document.Program, document.Preview = "grid", "mixed"
 	_, err := n.channels.CreateChannel(ctx, document)
 	if problem := (*api.Problem)(nil); errors.As(err, &problem) && problem.Code == "exists" {
 		return nil

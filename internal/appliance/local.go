@@ -64,7 +64,7 @@ const localTimeout = 10 * time.Second
 // in its state directly.
 func CreateToken(ctx context.Context, dataDir string, request api.KeyRequest) (api.KeyView, error) {
 	if err := os.MkdirAll(dataDir, 0o750); err != nil {
-		return api.KeyView{}, fmt.Errorf("make directory %s: %w", dataDir, err)
+		return api.KeyView{}, fmt.Errorf("make directory %s: %w; name the data directory of your node with --config or --data", dataDir, err)
 	}
 	store, err := state.OpenEmbedded(ctx, filepath.Join(dataDir, "state"))
 	if errors.Is(err, state.ErrLocked) {

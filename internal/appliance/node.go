@@ -82,6 +82,9 @@ func (n *Node) open(ctx context.Context) error {
 	if n.listeners, err = bind(n.config); err != nil {
 		return err
 	}
+	if space := checkSpace(n.config); space.Result != "ok" {
+		n.log.Warn("the disk is small: the DVR keeps less than it was asked to", "space", space.Detail, "hint", space.Hint)
+	}
 	if err := n.listeners.secure(n.config, n.log); err != nil {
 		return err
 	}

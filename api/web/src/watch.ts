@@ -79,7 +79,7 @@ function playWith(Hls: typeof import("hls.js").default): void {
   });
   player.on(Hls.Events.LEVEL_SWITCHED, (_, { level }) => {
     const playing = player.levels[level];
-    if (playing) rendition.textContent = `${playing.width}×${playing.height}, ${Math.round(playing.bitrate / 1000)} kb/s`;
+    if (playing) rendition.textContent = `${playing.width}×${playing.height}, ${Math.round((playing.averageBitrate || playing.bitrate) / 1000)} kb/s`;
   });
   player.loadSource(playlist);
   player.attachMedia(video);
