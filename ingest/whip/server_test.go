@@ -220,6 +220,7 @@ func TestASourceMayEndItsPublisher(t *testing.T) {
 	require.ErrorIs(t, f.end(t), ingest.ErrForbidden)
 	require.Eventually(t, func() bool { return publisher.pc.ConnectionState() == webrtc.PeerConnectionStateClosed }, rtctest.Wait, time.Millisecond,
 		"the client is told")
+	require.Eventually(t, func() bool { return p.Counters().Sessions == 0 }, rtctest.Wait, time.Millisecond)
 	response, _ := rtctest.Do(t, http.MethodDelete, client.URL, "")
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
 }

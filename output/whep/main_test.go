@@ -149,7 +149,7 @@ type watcher struct {
 	ssrc     uint32
 }
 
-func watch(t *testing.T, o rtctest.Options, kinds ...webrtc.RTPCodecType) *watcher {
+func watch(t testing.TB, o rtctest.Options, kinds ...webrtc.RTPCodecType) *watcher {
 	t.Helper()
 	w := &watcher{pc: rtctest.NewPeer(t, o)}
 	if kinds == nil {

@@ -237,11 +237,9 @@ func (v *viewer) send(now time.Time) {
 	if sent == 0 {
 		return
 	}
-	clear(v.outbox[:sent])
-	v.outbox = v.outbox[sent:]
-	if len(v.outbox) == 0 {
-		v.outbox = nil
-	}
+	left := copy(v.outbox, v.outbox[sent:])
+	clear(v.outbox[left:])
+	v.outbox = v.outbox[:left]
 	c := &v.program.server.counters
 	c.packets.Add(uint64(sent))
 	c.bytes.Add(uint64(size))
