@@ -103,7 +103,10 @@ func (n *Node) open(ctx context.Context) error {
 
 // prepareDirectories makes what is missing and says what cannot be written.
 func prepareDirectories(cfg config.Config) error {
-	for setting, dir := range map[string]string{"node.dataDir": cfg.Node.DataDir, "storage.volumes": cfg.Storage.Volume} {
+	for _, place := range []struct{ setting, dir string }{
+		{"node.dataDir", cfg.Node.DataDir}, {"storage.volumes", cfg.Storage.Volume}, // the first holds the second, if not told otherwise
+	} {
+		setting, dir := place.setting, place.dir
 		if err := os.MkdirAll(dir, 0o750); err != nil {
 			return fmt.Errorf("make directory %s: %w; make it writable or set %s to another", dir, err, setting)
 		}
