@@ -22,67 +22,93 @@ const secondFormat = 100_000
 // without a word.
 func TestFeedsMayChangeAndFail(t *testing.T) {
 	t.Parallel()
-	paths := []string{changing(t), clip(t, camera(2), ".mp4"), clip(t, camera(3), ".mp4"), clip(t, camera(4), ".mp4")}
+	inTime(t, misbehave)
+}
+
+// misbehaviour is what the feeds did in a recording, in frames.
+type misbehaviour struct {
+	video, audio *recorder
+	all          int64 // every feed is there
+	frozen       int64 // the last of the one that falls silent
+	slate        int64 // in its place
+	back         int64 // another publisher has taken over
+	end          int64
+	state        channelState
+}
+
+func misbehave(t *testing.T) (check func(*testing.T)) {
+	changing, paths := changing(t), map[string]string{}
 	a := startAppliance(t)
-	ids := []string{"cam1", "cam2", "cam3", "cam4"}
-	keys := map[string]string{}
-	for _, id := range ids {
-		keys[id] = a.pushSource(id)
+	ids, keys := []string{"cam1", "cam2", "cam3", "cam4"}, map[string]string{}
+	for i, id := range ids {
+		paths[id], keys[id] = clip(t, camera(i+1), ".mp4"), a.pushSource(id)
 	}
 	a.makeChannel(ids, v180)
 	loop := []string{"-re", "-stream_loop", "-1", "-i"}
-	publish(t, a.srtURL("cam1", keys["cam1"]), "-re", "-f", "concat", "-safe", "0", "-i", paths[0], "-c", "copy")
-	publish(t, a.rtmpURL(keys["cam2"]), append(loop, paths[1], "-c", "copy", "-an")...)
-	silent := publish(t, a.rtmpURL(keys["cam4"]), playFile(paths[3])...)
+	publish(t, a.srtURL("cam1", keys["cam1"]), "-re", "-f", "concat", "-safe", "0", "-i", changing, "-c", "copy")
+	publish(t, a.rtmpURL(keys["cam2"]), append(loop, paths["cam2"], "-c", "copy", "-an")...)
+	silent := publish(t, a.rtmpURL(keys["cam4"]), playFile(paths["cam4"])...)
 	a.shows(15*time.Second, "live", "cam1", "cam2", "cam4")
-	video, audio := a.record("main", "v180"), a.record("main", "audio")
-	video.waitFor(0)
-	audio.waitFor(0)
-	publish(t, a.rtmpURL(keys["cam3"]), append(loop, paths[2], "-re", "-i", paths[2], "-map", "0:v", "-map", "1:a", "-c", "copy",
+	m := &misbehaviour{video: a.record("main", "v180"), audio: a.record("main", "audio")}
+	m.video.waitFor(0)
+	m.audio.waitFor(0)
+	publish(t, a.rtmpURL(keys["cam3"]), append(loop, paths["cam3"], "-re", "-i", paths["cam3"], "-map", "0:v", "-map", "1:a", "-c", "copy",
 		"-max_interleave_delta", "200000")...) // else ffmpeg waits 10 s for sound that does not come
 	a.shows(15*time.Second, "live", "cam3")
-	all := a.state().Frame
+	m.all = a.state().Frame
 
+	m.fallSilent(a, silent)
+	publish(t, a.rtmpURL(keys["cam4"]), playFile(paths["cam4"])...)
+	a.shows(10*time.Second, "live", "cam4")
+	m.back = a.state().Frame + partFrames
+	a.eventually(15*time.Second, "a source without its sound is degraded", func() bool { return a.sourceState("cam3") == "degraded" })
+	m.state = a.state()
+	m.end = m.state.Frame + rate.Num
+	for _, r := range []*recorder{m.video, m.audio} {
+		r.waitFor(m.end / segmentFrames)
+		r.stop()
+	}
+	return m.check
+}
+
+// fallSilent waits until a publisher that stays connected and says nothing is
+// lost and its picture a slate.
+func (m *misbehaviour) fallSilent(a *appliance, silent *publisher) {
 	silent.freeze()
-	frozen, at := a.state().Frame, time.Now()
+	at := time.Now()
+	m.frozen = a.state().Frame
 	a.shows(4*time.Second, "held", "cam4")
 	a.eventually(8*time.Second-time.Since(at), "a silent source is lost", func() bool {
 		state := a.sourceState("cam4")
 		return state == "lost" || state == "idle"
 	})
 	a.shows(8*time.Second, "slate", "cam4")
-	slate := a.state().Frame
-	publish(t, a.rtmpURL(keys["cam4"]), playFile(paths[3])...)
-	a.shows(10*time.Second, "live", "cam4")
-	back := a.state().Frame
-	a.eventually(15*time.Second, "a source without its sound is degraded", func() bool { return a.sourceState("cam3") == "degraded" })
-	require.Equal(t, "live", a.sourceState("cam2"), "it never had sound")
-	end := a.state().Frame + rate.Num
-	video.waitFor(end / segmentFrames)
-	audio.waitFor(end / segmentFrames)
-	video.stop()
-	audio.stop()
+	m.slate = a.state().Frame
+}
 
-	f, heard := video.film(v180), audio.sound()
-	t.Run("a feed that changes its format is shown and heard on", func(t *testing.T) { checkChanging(t, f, heard, end) })
+func (m *misbehaviour) check(t *testing.T) {
+	require.Zero(t, m.state.Workers.Restarts)
+	require.Equal(t, "live", m.state.Sources["cam2"].State, "it never had sound")
+	f, heard := m.video.film(v180), m.audio.sound()
+	t.Run("a feed that changes its format is shown and heard on", func(t *testing.T) { checkChanging(t, f, heard, m.end) })
 	t.Run("a feed without sound is shown", func(t *testing.T) {
-		checkSpeed(t, f, all, end, 1, camera(2))
-		require.Less(t, heard.tone(all, end, cameraTone(2)), testmedia.ToneLevel/10)
+		checkSpeed(t, f, m.all, m.end, 1, camera(2))
+		require.Less(t, heard.tone(m.all, m.end, cameraTone(2)), testmedia.ToneLevel/10)
 	})
 	t.Run("a feed whose sound ends is shown on", func(t *testing.T) {
-		checkSpeed(t, f, all+rate.Num, end, 2, camera(3))
-		require.Greater(t, heard.tone(all, all+2*rate.Num, cameraTone(3)), testmedia.ToneLevel/2)
-		require.Less(t, heard.tone(end-rate.Num, end, cameraTone(3)), testmedia.ToneLevel/10)
+		checkSpeed(t, f, m.all+rate.Num, m.end, 2, camera(3))
+		require.Greater(t, heard.tone(m.all, m.all+2*rate.Num, cameraTone(3)), testmedia.ToneLevel/2)
+		require.Less(t, heard.tone(m.end-rate.Num, m.end, cameraTone(3)), testmedia.ToneLevel/10)
 	})
 	t.Run("a silent feed is held, then a slate", func(t *testing.T) {
-		last := lastCounter(f, frozen+rate.Num)
-		for n := frozen + rate.Num; n < frozen+2*rate.Num; n++ {
+		last := lastCounter(f, m.frozen+rate.Num)
+		for n := m.frozen + rate.Num; n < m.frozen+2*rate.Num; n++ {
 			require.Equal(t, last, lastCounter(f, n), "frame %d is not the held picture", n)
 		}
-		number, _ := shown(cell(f.at(slate), 3))
-		require.Zero(t, number, "frame %d shows no slate", slate)
-		number, _ = shown(cell(f.at(back+partFrames), 3))
-		require.Equal(t, 4, number, "frame %d does not show the publisher that took over", back+partFrames)
+		number, _ := shown(cell(f.at(m.slate), 3))
+		require.Zero(t, number, "frame %d shows no slate", m.slate)
+		number, _ = shown(cell(f.at(m.back), 3))
+		require.Equal(t, 4, number, "frame %d does not show the publisher that took over", m.back)
 	})
 }
 

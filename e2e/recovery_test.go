@@ -14,6 +14,10 @@ import (
 // process one after the other while a viewer watches.
 func TestTheProgramOutlivesItsParts(t *testing.T) {
 	t.Parallel()
+	inTime(t, outlive)
+}
+
+func outlive(t *testing.T) (check func(*testing.T)) {
 	paths := map[string]string{"returned": clip(t, otherFormat(), ".mp4")}
 	ids := []string{"cam1", "cam2", "cam3", "cam4"}
 	for i, id := range ids {
@@ -65,14 +69,13 @@ func TestTheProgramOutlivesItsParts(t *testing.T) {
 	}
 	a.shows(20*time.Second, "live", ids...)
 	w.end = a.state().Frame + int64(rate.Num)
-	require.EqualValues(t, 1, a.state().Workers.Restarts)
-	require.Positive(t, a.state().Filler)
+	w.state = a.state()
 
 	video.waitFor(w.end / segmentFrames)
 	audio.waitFor(w.end / segmentFrames)
 	video.stop()
 	audio.stop()
-	w.check(t, video, video.film(v180))
+	return func(t *testing.T) { w.check(t, video, video.film(v180)) }
 }
 
 // otherFormat is what the publisher comes back with: another size and rate.
@@ -100,6 +103,7 @@ type watch struct {
 	replaced  time.Time
 	srtKilled int64
 	end       int64
+	state     channelState
 }
 
 // unfinished is how many frames a worker may have had in hand when it was killed.
@@ -107,6 +111,8 @@ const unfinished = 2 * partFrames
 
 func (w *watch) check(t *testing.T, video *recorder, f film) {
 	t.Helper()
+	require.EqualValues(t, 1, w.state.Workers.Restarts)
+	require.Positive(t, w.state.Filler)
 	w.checkPublisher(t, f)
 	gone, back := w.away(t, f)
 	filler := map[int64]bool{}
