@@ -13,6 +13,7 @@ import (
 	"millrace/mixer/worker"
 	"millrace/output/cmaf"
 	"millrace/output/origin"
+	"millrace/output/whep"
 	"millrace/record"
 )
 
@@ -37,6 +38,7 @@ type channelConfig struct {
 	Worker       child.Command
 	Feed         func(source string) feed // nil where there is none, as for test sources
 	Origin       *origin.Handler
+	Viewers      *whep.Server // nil where WebRTC is off
 	Log          *slog.Logger
 }
 
@@ -55,7 +57,8 @@ type channel struct {
 	program fanOut                       // every packet of every rendition
 	worker  atomic.Pointer[worker.Ready] // of the newest worker; nil before the first
 
-	unpackage func() // takes the packager out of program
+	unpackage func()   // takes the packager out of program
+	viewing   *viewing // nil where WebRTC is off
 
 	mu    sync.Mutex
 	feeds map[string]func() // cancel of the subscription, by source
@@ -70,6 +73,12 @@ func newChannel(config channelConfig) *channel {
 		Device: config.Device, Command: config.Worker, MemoryLimit: workerMemory,
 		OnReady: c.beginProgram, OnWorker: c.connectFeeds, Log: config.Log,
 	})
+	if config.Viewers != nil {
+		c.viewing = &viewing{
+			server: config.Viewers, channel: config.ID, packets: &c.program, requestKey: c.host.RequestKey,
+			log: config.Log, shown: map[string]func(){},
+		}
+	}
 	return c
 }
 
@@ -81,6 +90,10 @@ func (c *channel) Run(ctx context.Context) error {
 			c.Log.Error("store channel", "channel", c.ID, "err", err)
 		}
 	})
+	if c.viewing != nil {
+		c.viewing.ctx = ctx
+		defer c.viewing.end()
+	}
 	err := c.host.Run(ctx)
 	c.disconnectFeeds()
 	c.Origin.Add(c.ID, origin.Channel{Store: c.store, Off: true})
@@ -114,6 +127,9 @@ func (c *channel) beginProgram(renditions []worker.Rendition) (media.Sink, int64
 	c.unpackage() // what a worker began that could not go on
 	c.unpackage = c.program.add(packager, packaged)
 	c.Origin.Add(c.ID, origin.Channel{Store: c.store})
+	if c.viewing != nil {
+		c.viewing.begin(renditions)
+	}
 	first := c.store.NextSegment(c.Clock.Now().Add(beginLead), c.Grid)
 	return &c.program, c.Grid.SegmentStart(first), nil
 }
@@ -140,10 +156,17 @@ func (c *channel) subscribe() {
 		cancel()
 	}
 	clear(c.feeds)
+	var returns []string
 	for _, s := range c.Show().Sources {
 		if feed := c.Feed(s.ID); feed != nil {
 			c.feeds[s.ID] = feed.Subscribe(c.host.Input(s.ID))
 		}
+		if s.Return {
+			returns = append(returns, s.ID)
+		}
+	}
+	if c.viewing != nil {
+		c.viewing.returns(returns)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -47,9 +48,11 @@ type channels struct {
 	base    channelConfig // what every run shares
 	archive *archive
 
-	mu   sync.RWMutex
-	byID map[string]*program
-	ctx  context.Context // of Run; nil before
+	mu     sync.RWMutex
+	byID   map[string]*program
+	ctx    context.Context // of Run; nil before
+	guests map[string]bool // sources whose publisher came or went by WebRTC; Run tells the workers
+	wake   chan struct{}   // guests is not empty; capacity 1
 }
 
 func openChannels(ctx context.Context, store state.Store, sources *sources, base channelConfig) (*channels, error) {
@@ -65,7 +68,8 @@ func openChannels(ctx context.Context, store state.Store, sources *sources, base
 	if err != nil {
 		return nil, err
 	}
-	c := &channels{archive: archive, store: store, sources: sources, clock: base.Clock, log: base.Log, base: base, byID: map[string]*program{}}
+	c := &channels{archive: archive, store: store, sources: sources, clock: base.Clock, log: base.Log, base: base, byID: map[string]*program{},
+		guests: map[string]bool{}, wake: make(chan struct{}, 1)}
 	for id, document := range documents {
 		onAir, ok := airs[id]
 		if !ok { // the node ended between two writes
@@ -92,11 +96,41 @@ func (c *channels) Run(ctx context.Context) error {
 	for _, p := range stopped {
 		c.openStopped(p)
 	}
-	<-ctx.Done()
+	c.followGuests(ctx)
 	for _, running := range c.tasks() {
 		running.stop()
 	}
 	return c.closeStores()
+}
+
+// guestMoved says that a source's publisher came or went. It does not wait.
+func (c *channels) guestMoved(source string) {
+	c.mu.Lock()
+	c.guests[source] = true
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// followGuests begins and ends returns as guests come and go, until the context
+// ends.
+func (c *channels) followGuests(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+		}
+		c.mu.Lock()
+		moved := slices.Collect(maps.Keys(c.guests))
+		clear(c.guests)
+		c.mu.Unlock()
+		for _, source := range moved {
+			c.sourceChanged(ctx, source)
+		}
+	}
 }
 
 // tasks are those of the programs that run.
@@ -183,7 +217,7 @@ func (c *channels) show(p *program) worker.Show {
 	c.mu.RLock()
 	document, onAir := p.stored.Value, p.onAir.Value
 	c.mu.RUnlock()
-	show, err := showOf(document, onAir, c.sources.document)
+	show, err := showOf(document, onAir, c.sources.document, c.sources.guest)
 	if err != nil { // every change is checked before it is stored
 		c.log.Error("describe channel to its worker", "channel", document.Id, "err", err)
 	}

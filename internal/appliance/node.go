@@ -95,9 +95,6 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	n.openIngest()
-	if n.webrtc, err = n.openWebRTC(); err != nil {
-		return err
-	}
 	return n.openHTTP()
 }
 
@@ -140,8 +137,12 @@ func (n *Node) openRegistry(ctx context.Context) error {
 		Recording: func(id string) (origin.Recording, bool) { return n.channels.recording(id) },
 		Clip:      func(id string) (origin.Clip, bool) { return n.channels.clip(id) },
 	})
+	if n.webrtc, err = n.openWebRTC(); err != nil {
+		return err
+	}
 	n.channels, err = openChannels(ctx, n.state, n.sources, channelConfig{
-		Volume: n.config.Storage.Volume, ReserveBytes: n.config.Storage.ReserveBytes,
+		Viewers: n.webrtc.viewers(),
+		Volume:  n.config.Storage.Volume, ReserveBytes: n.config.Storage.ReserveBytes,
 		Device: device(n.config.GPU), Clock: n.clock, Origin: n.origin, Log: n.log,
 		Worker: child.Command{Args: []string{"worker"}, Stderr: n.childLine("worker")},
 	})
@@ -158,6 +159,9 @@ func (n *Node) openRegistry(ctx context.Context) error {
 		n.srt.setBusy(id, state)
 		if state == ingest.Idle || state == ingest.Lost {
 			n.channels.sourceGone(id)
+		}
+		if n.webrtc != nil {
+			n.channels.guestMoved(id)
 		}
 	}
 	return nil
@@ -194,6 +198,8 @@ func (n *Node) mediaHandler(pages http.Handler) http.Handler {
 			pages.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/whip/") && n.webrtc != nil:
 			n.webrtc.whip.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/whep/") && n.webrtc != nil:
+			n.webrtc.whep.ServeHTTP(w, r)
 		default:
 			n.origin.ServeHTTP(w, r)
 		}

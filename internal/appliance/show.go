@@ -169,8 +169,9 @@ func checkFrozen(present, changed api.Channel) error {
 	return nil
 }
 
-// showOf says to a worker what a channel is.
-func showOf(document api.Channel, onAir air, source func(id string) (api.Source, bool)) (worker.Show, error) {
+// showOf says to a worker what a channel is. guest says of a source that it is
+// one who hears the program without himself.
+func showOf(document api.Channel, onAir air, source func(id string) (api.Source, bool), guest func(id string) bool) (worker.Show, error) {
 	rate, err := media.ParseRate(string(document.Canvas.Rate))
 	if err != nil {
 		return worker.Show{}, fmt.Errorf("channel %q: %w", document.Id, err)
@@ -191,7 +192,9 @@ func showOf(document api.Channel, onAir air, source func(id string) (api.Source,
 		if !ok {
 			return worker.Show{}, fmt.Errorf("channel %q: there is no source %q", document.Id, id)
 		}
-		show.Sources = append(show.Sources, inputOf(s, onAir.audioOf(id)))
+		input := inputOf(s, onAir.audioOf(id))
+		input.Return = guest(id)
+		show.Sources = append(show.Sources, input)
 	}
 	return show, nil
 }

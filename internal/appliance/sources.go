@@ -173,6 +173,17 @@ func (s *sources) feed(id string) *ingest.Source {
 	return nil
 }
 
+// guest says that a source's publisher is there by WebRTC: somebody who watches
+// and listens while speaking.
+func (s *sources) guest(id string) bool {
+	feed := s.feed(id)
+	if feed == nil {
+		return false
+	}
+	shot := feed.State()
+	return shot.Kind == protocolWHIP && shot.State != ingest.Idle && shot.State != ingest.Lost
+}
+
 // document is the stored side of a source.
 func (s *sources) document(id string) (api.Source, bool) {
 	s.mu.RLock()

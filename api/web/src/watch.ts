@@ -1,14 +1,19 @@
-// The watch page: LL-HLS by hls.js, or by the browser itself where it can.
+// The watch page: LL-HLS by hls.js, or by the browser itself where it can, and
+// WebRTC for those who need to see at once.
 import "./watch.css";
+import type Player from "hls.js";
+import { delayMeter, NothingOnAir, view } from "./whep";
 
 const channel = decodeURIComponent(location.pathname.split("/").pop() ?? "");
 const playlist = `/live/${encodeURIComponent(channel)}/index.m3u8`;
+const endpoint = `/whep/${encodeURIComponent(channel)}`;
 
 const video = element<HTMLVideoElement>("video");
 const message = element("message");
 const latency = element("latency");
 const rendition = element("rendition");
 const sound = element<HTMLButtonElement>("sound");
+const modes = [...document.querySelectorAll<HTMLButtonElement>("#modes button")];
 
 function element<T extends HTMLElement = HTMLElement>(id: string): T {
   const found = document.getElementById(id);
@@ -17,8 +22,14 @@ function element<T extends HTMLElement = HTMLElement>(id: string): T {
 }
 
 const retryMs = 2000;
+const meterMs = 500;
 
-async function start(): Promise<void> {
+// stop ends what plays now; each way of playing sets it.
+let stop = (): void => undefined;
+// turn counts changes of mode: what was begun before the last one ends itself.
+let turn = 0;
+
+function start(): void {
   element("channel").textContent = channel;
   document.title = `${channel} · Millrace`;
   sound.onclick = () => {
@@ -27,8 +38,25 @@ async function start(): Promise<void> {
   };
   video.onvolumechange = () => (sound.hidden = !video.muted);
   video.onplaying = () => (message.textContent = "");
-  if (!(await available())) return;
+  for (const button of modes) button.onclick = () => choose(button.value);
+  window.addEventListener("pagehide", () => stop());
+  choose(new URLSearchParams(location.search).get("mode") === "webrtc" ? "webrtc" : "hls");
+}
+
+function choose(mode: string): void {
+  stop();
+  stop = () => undefined;
+  turn++;
+  message.textContent = "Connecting…";
+  latency.textContent = rendition.textContent = "";
+  for (const button of modes) button.setAttribute("aria-pressed", String(button.value === mode));
+  void (mode === "webrtc" ? playWebRTC(turn) : playHLS(turn));
+}
+
+async function playHLS(mine: number): Promise<void> {
+  if (!(await available(mine))) return;
   const { default: Hls } = await import("hls.js");
+  if (mine !== turn) return;
   if (Hls.isSupported()) playWith(Hls);
   else if (video.canPlayType("application/vnd.apple.mpegurl")) playNative();
   else message.textContent = "This browser plays neither HLS nor Media Source Extensions.";
@@ -36,11 +64,11 @@ async function start(): Promise<void> {
 
 // available waits until the channel has something to show and says what it
 // waits for.
-async function available(): Promise<boolean> {
-  for (;;) {
+async function available(mine: number): Promise<boolean> {
+  while (mine === turn) {
     try {
       const answer = await fetch(playlist, { cache: "no-store" });
-      if (answer.ok) return true;
+      if (answer.ok) return mine === turn;
       if (answer.status === 404) {
         message.textContent = `There is no channel “${channel}” on air. Waiting for it…`;
       } else if (answer.status === 401 || answer.status === 403) {
@@ -54,22 +82,23 @@ async function available(): Promise<boolean> {
     }
     await new Promise((resolve) => setTimeout(resolve, retryMs));
   }
+  return false;
 }
 
 function playNative(): void {
   video.src = playlist;
-  setInterval(() => {
+  const meter = setInterval(() => {
     const start = (video as HTMLVideoElement & { getStartDate?: () => Date }).getStartDate?.();
     if (start) showLatency((Date.now() - start.getTime()) / 1000 - video.currentTime);
-  }, 500);
+  }, meterMs);
+  stop = () => {
+    clearInterval(meter);
+    video.removeAttribute("src");
+  };
 }
 
-function playWith(Hls: typeof import("hls.js").default): void {
-  const player = new Hls({
-    lowLatencyMode: true,
-    backBufferLength: 30,
-    maxLiveSyncPlaybackRate: 1.05,
-  });
+function playWith(Hls: typeof Player): void {
+  const player = new Hls({ lowLatencyMode: true, backBufferLength: 30, maxLiveSyncPlaybackRate: 1.05 });
   Object.assign(window, { player }); // for the console and for tests
   player.on(Hls.Events.ERROR, (_, data) => {
     if (!data.fatal) return;
@@ -83,14 +112,52 @@ function playWith(Hls: typeof import("hls.js").default): void {
   });
   player.loadSource(playlist);
   player.attachMedia(video);
-  setInterval(() => {
+  const meter = setInterval(() => {
     const now = player.playingDate;
     if (now) showLatency((Date.now() - now.getTime()) / 1000);
-  }, 500);
+  }, meterMs);
+  stop = () => {
+    clearInterval(meter);
+    player.destroy();
+  };
+}
+
+async function playWebRTC(mine: number): Promise<void> {
+  const again = (text: string): void => {
+    if (mine !== turn) return;
+    message.textContent = text;
+    setTimeout(() => mine === turn && void playWebRTC(mine), retryMs);
+  };
+  try {
+    const viewer = await view(endpoint);
+    if (mine !== turn) return viewer.close();
+    Object.assign(window, { viewer });
+    video.srcObject = viewer.stream;
+    void video.play().catch(() => undefined); // the browser waits for a click
+    const delay = delayMeter(viewer.peer);
+    const meter = setInterval(async () => {
+      const seconds = await delay();
+      if (seconds !== undefined) latency.textContent = `${Math.round(seconds * 1000)} ms network and buffer`;
+      if (video.videoWidth) rendition.textContent = `${video.videoWidth}×${video.videoHeight}, WebRTC`;
+    }, meterMs);
+    const end = (): void => {
+      clearInterval(meter);
+      video.srcObject = null;
+      viewer.close();
+    };
+    stop = end;
+    viewer.peer.onconnectionstatechange = () => {
+      if (!["failed", "closed", "disconnected"].includes(viewer.peer.connectionState)) return;
+      end();
+      again("The picture was lost. Trying again…");
+    };
+  } catch (error) {
+    again(error instanceof NothingOnAir ? `There is no channel “${channel}” on air. Waiting for it…` : `No WebRTC: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 function showLatency(seconds: number): void {
   latency.textContent = `${seconds.toFixed(1)} s behind live`;
 }
 
-void start();
+start();
