@@ -33,6 +33,8 @@ type Snapshot struct {
 	Bytes        uint64       // payload since the connection
 	Packets      uint64
 	Refused      uint64  // access units dropped: empty, oversized, of a track that is not used
+	LateAudio    uint64  // packets of sound that came after they were due, too late to be heard
+	LateVideo    uint64  // pictures that came after they were due to be shown
 	Bitrate      float64 // bits per second
 	FPS          float64 // pictures a second
 	GOP          time.Duration
@@ -110,6 +112,17 @@ func (h *health) admit(u AccessUnit, now media.Time) (ok bool, replaced string) 
 	}
 	h.judge(now)
 	return true, replaced
+}
+
+// late counts a packet that came after it was due.
+func (h *health) late(kind media.Kind, late bool) {
+	switch {
+	case !late:
+	case kind == media.Audio:
+		h.shot.LateAudio++
+	default:
+		h.shot.LateVideo++
+	}
 }
 
 // judge derives the state of a connected source from what has been silent.

@@ -12,14 +12,25 @@ const (
 	bucketCount = 16 // a window of 4 s
 	knotCount   = 512
 
-	settleSpan   = time.Second             // after an anchor, better offsets apply at once
-	slewLimit    = 20                      // thousandths: the steepest slide, 20 ms a second
-	slewConstant = 1500 * time.Millisecond // an error shrinks to 1/e in this time
-	lateSlack    = 100 * time.Millisecond  // beyond the latency: what comes later than this is late
-	lateSpan     = time.Second             // nothing but late packets for so long is a step
-	aheadSlack   = 500 * time.Millisecond
-	aheadSpan    = 500 * time.Millisecond
-	aheadLimit   = 2 * time.Second // the source is never shown further ahead than this
+	settleSpan = time.Second            // after an anchor, better offsets apply at once
+	coarseSpan = 3 * time.Second        // and those that the sound cannot be bent to for so long
+	coarse     = 40 * time.Millisecond  // what the sound cannot be bent to: it is cut there
+	lateSlack  = 100 * time.Millisecond // beyond the latency: what comes later than this is late
+	lateSpan   = time.Second            // nothing but late packets for so long is a step
+	aheadSlack = 500 * time.Millisecond
+	aheadSpan  = 500 * time.Millisecond
+	aheadLimit = 2 * time.Second // the source is never shown further ahead than this
+
+	// A slide changes the pitch. An error of up to gentle is slid away at no
+	// more than 1 ms a second, which nobody hears; a greater one is a clock that
+	// drifts, whose pitch is its own. What measures of one path differ by is no
+	// error.
+	deadBand   = 2 * time.Millisecond
+	gentle     = 25 * time.Millisecond
+	gentleSlew = 0.001           // seconds a second
+	gentleTime = 4 * time.Second // a small error shrinks to 1/e in this time
+	steepTime  = time.Second / 2 // what exceeds gentle does in this
+	steepSlew  = 0.020           // seconds a second
 )
 
 // offset is one source clock's place on the channel timeline: the function of
@@ -34,6 +45,8 @@ type offset struct {
 	first   int
 	count   int
 	settled media.Time // until then a better minimum applies at once
+	coarse  media.Time // until then one that is better by more than coarse does
+	newest  media.Time // arrival
 
 	lateSince, aheadSince media.Time // 0: not so
 	lateLeast             media.Time // the least measure since lateSince
@@ -48,9 +61,24 @@ type knot struct {
 
 // newOffset begins at source time s with the given value.
 func newOffset(s time.Duration, value, arrival media.Time) *offset {
-	o := &offset{settled: arrival.Add(settleSpan)}
+	o := &offset{}
+	o.open(arrival)
 	o.push(knot{s, value})
 	return o
+}
+
+// open lets better minima apply at once, for a while.
+func (o *offset) open(arrival media.Time) {
+	o.settled, o.coarse = arrival.Add(settleSpan), arrival.Add(coarseSpan)
+}
+
+// settle makes the present value that of all source time before, and ends the
+// time in which a better minimum applies at once.
+func (o *offset) settle() {
+	head := o.head()
+	o.first, o.count = 0, 0
+	o.push(head)
+	o.settled = 0
 }
 
 func (o *offset) head() knot { return o.knots[(o.first+o.count-1)%knotCount] }
@@ -69,6 +97,7 @@ func (o *offset) push(k knot) {
 func (o *offset) measure(s time.Duration, arrival media.Time, latency time.Duration) {
 	raw := arrival.Add(-s)
 	o.window.add(arrival, raw)
+	o.newest = max(o.newest, arrival)
 	target := o.window.least()
 	ahead := o.head().value.Sub(target)
 	switch {
@@ -76,6 +105,8 @@ func (o *offset) measure(s time.Duration, arrival media.Time, latency time.Durat
 		if ahead > 0 {
 			o.step(target)
 		}
+	case arrival < o.coarse && ahead > coarse:
+		o.step(target)
 	case ahead > aheadLimit, o.persists(&o.aheadSince, ahead > aheadSlack, arrival, aheadSpan):
 		o.step(target)
 		o.steps++
@@ -98,7 +129,7 @@ func (o *offset) judgeLate(raw, arrival media.Time, latency time.Duration) {
 	o.step(o.lateLeast)
 	o.steps++
 	o.lateSince = 0
-	o.settled = arrival.Add(settleSpan)
+	o.open(arrival)
 }
 
 // persists reports whether a condition has held for the span.
@@ -112,12 +143,20 @@ func (o *offset) persists(since *media.Time, holds bool, now media.Time, span ti
 	return holds && now.Sub(*since) >= span
 }
 
-// postpone steps up because arrivals are counted later by d from now on.
-func (o *offset) postpone(d time.Duration) {
+// postpone moves up because arrivals are counted later by d from now on: at
+// once, unless it is to glide there.
+func (o *offset) postpone(d time.Duration, glide bool) {
 	o.window.postpone(d)
 	o.lateSince, o.aheadSince = 0, 0
-	o.settled = o.settled.Add(d)
-	o.step(o.head().value.Add(d))
+	if !glide {
+		o.step(o.head().value.Add(d))
+	}
+	o.settled, o.coarse = o.settled.Add(d), o.coarse.Add(d)
+}
+
+// room is by how much it can be postponed now so that nobody hears it glide.
+func (o *offset) room() time.Duration {
+	return gentle - o.window.least().Sub(o.head().value)
 }
 
 // step changes the value for everything after the newest source time.
@@ -150,9 +189,19 @@ func (o *offset) at(s time.Duration) media.Time {
 // slide is how far the value moves over span of source time, want being the
 // whole way.
 func (o *offset) slide(span, want time.Duration) time.Duration {
-	way := time.Duration(float64(want) * min(1, float64(span)/float64(slewConstant)))
-	limit := span / 1000 * slewLimit
-	return max(-limit, min(limit, way))
+	distance := want.Abs() - deadBand
+	if distance <= 0 || want > 0 && !o.window.spans(settleSpan) {
+		return 0 // a path that looks longer after a pause is only catching up
+	}
+	speed := min(distance.Seconds()/gentleTime.Seconds(), gentleSlew)
+	if more := want.Abs() - gentle; more > 0 {
+		speed = min(speed+more.Seconds()/steepTime.Seconds(), steepSlew)
+	}
+	way := min(time.Duration(speed*float64(span)), distance)
+	if want < 0 {
+		return -way
+	}
+	return way
 }
 
 // minimum is the least of the measures of the last 4 s, in steps of 250 ms.
@@ -189,3 +238,13 @@ func (m *minimum) postpone(d time.Duration) {
 
 // least is meaningful after the first add.
 func (m *minimum) least() media.Time { return m.value }
+
+// spans reports whether the window holds measures that lie so far apart.
+func (m *minimum) spans(d time.Duration) bool {
+	for _, b := range m.buckets {
+		if b.number != 0 && b.number > m.now-bucketCount && b.number <= m.now-int64(d/bucketSpan) {
+			return true
+		}
+	}
+	return false
+}

@@ -38,6 +38,7 @@ type Source struct {
 	timeline *Timeline
 	cache    GOPCache
 	session  *session // nil: nobody publishes
+	joining  joining
 	health   health
 	down     bool
 
@@ -78,7 +79,9 @@ func (s *Source) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 			s.mu.Lock()
-			s.health.watch(s.config.Clock.Now())
+			now := s.config.Clock.Now()
+			s.joined(now)
+			s.health.watch(now)
 			s.mu.Unlock()
 			s.report()
 		}
@@ -106,6 +109,7 @@ func (s *Source) Connect(kind, remote string) (Session, error) {
 	c := &session{source: s, revoked: make(chan struct{})}
 	s.session = c
 	s.timeline.Restart()
+	s.joining = joining{}
 	s.cache.Clear()
 	s.health.connect(kind, remote, s.config.Clock.Now())
 	s.mu.Unlock()
@@ -172,6 +176,7 @@ func (s *Source) Kick(reason error) {
 // end leaves the source without publisher.
 func (s *Source) end(reason error) {
 	s.session = nil
+	s.release()
 	s.cache.Clear()
 	s.health.end(reason)
 }
@@ -202,20 +207,52 @@ func (s *Source) write(c *session, u AccessUnit) {
 	before := s.health.state
 	ok, replaced := s.health.admit(u, now)
 	if replaced != "" {
+		s.release()
 		s.timeline.Forget(replaced)
 	}
 	if ok {
 		s.timeline.Packed(u.Wait)
-		pts, dts := s.timeline.Map(u.Track.ID, u.PTS, u.DTS, now)
-		p := &media.Packet{Track: u.Track, PTS: pts, DTS: dts, Key: u.Key, Data: u.Data}
-		s.cache.Write(p, now)
-		for _, sub := range s.sinks {
-			sub.sink.Write(p)
+		if u.Track.Kind == media.Audio && !s.joining.over {
+			if s.timeline.Note(u.Track.ID, u.DTS, now) {
+				s.joining.keep(u, now)
+			}
+		} else {
+			pts, dts := s.timeline.Map(u.Track.ID, u.PTS, u.DTS, now)
+			s.emit(u, pts, dts, now)
 		}
+		s.joined(now)
 	}
 	changed := s.health.state != before
 	s.mu.Unlock()
 	if changed {
 		s.report()
+	}
+}
+
+// joined lets out the sound that was kept back, once the publisher's clock has
+// settled; s is locked.
+func (s *Source) joined(now media.Time) {
+	if s.joining.ends(now, s.timeline) {
+		s.release()
+	}
+}
+
+// release lets out what was kept back; s is locked.
+func (s *Source) release() {
+	s.timeline.Settle()
+	for _, k := range s.joining.kept {
+		pts, dts := s.timeline.Place(k.unit.Track.ID, k.unit.PTS, k.unit.DTS)
+		s.emit(k.unit, pts, dts, k.arrival)
+	}
+	s.joining = joining{over: true}
+}
+
+// emit hands one access unit on; s is locked.
+func (s *Source) emit(u AccessUnit, pts, dts, arrival media.Time) {
+	s.health.late(u.Track.Kind, pts < arrival)
+	p := &media.Packet{Track: u.Track, PTS: pts, DTS: dts, Key: u.Key, Data: u.Data}
+	s.cache.Write(p, arrival)
+	for _, sub := range s.sinks {
+		sub.sink.Write(p)
 	}
 }

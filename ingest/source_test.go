@@ -200,6 +200,7 @@ func TestSourceRefusesWhatItCannotUse(t *testing.T) {
 		session.Write(AccessUnit{Track: other, Data: []byte{1}})
 		session.Write(AccessUnit{Track: testVideo})
 		session.Write(AccessUnit{Track: testVideo, Data: make([]byte, packetSize+1)})
+		time.Sleep(joinMost + watchEvery)
 		require.Len(t, sink.list(), 1)
 		require.Equal(t, uint64(3), source.State().Refused)
 		time.Sleep(lostAfter)

@@ -32,6 +32,7 @@ type Timeline struct {
 	tracks  map[string]*trackClock
 	stats   TimelineStats
 	speed   speedometer
+	moved   media.Time // arrival at which an offset last changed by what can be heard
 }
 
 // TimelineStats counts what a timeline had to put right.
@@ -73,26 +74,40 @@ func (t *Timeline) Restart() {
 	for _, track := range t.tracks {
 		*track = trackClock{last: track.last}
 	}
-	t.packed = 0
+	t.packed, t.moved = 0, 0
 	t.speed = speedometer{}
 	t.stats.Speed = 0
 }
 
 // Packed is told how long an access unit waited for those that came with it,
-// before it is mapped. The longest wait yet delays everything, at once: what
-// waited so long would come after its time otherwise, again and again.
+// before it is mapped. The longest wait yet delays everything: what waited so
+// long would come after its time otherwise, again and again. A wait that grows
+// by less than the latency bears is made up for without being heard.
 func (t *Timeline) Packed(wait time.Duration) {
 	grown := min(wait, packLimit) - t.packed
 	if grown <= 0 {
 		return
 	}
-	t.packed += grown
-	postponed := map[*offset]bool{nil: true}
+	offsets := map[*offset]bool{}
+	glide := grown <= max(coarse, t.latency/2)
 	for _, track := range t.tracks {
-		if !postponed[track.offset] {
-			track.offset.postpone(grown)
-			postponed[track.offset] = true
+		if o := track.offset; o != nil {
+			offsets[o] = true
+			glide = glide && o.newest >= o.settled
 		}
+	}
+	if glide {
+		for o := range offsets {
+			grown = min(grown, o.room())
+		}
+	}
+	if grown <= 0 {
+		return // more when this has been made up for
+	}
+	t.packed += grown
+	for o := range offsets {
+		o.postpone(grown, glide)
+		t.moved = max(t.moved, o.newest)
 	}
 }
 
@@ -105,30 +120,83 @@ func (t *Timeline) Stats() TimelineStats { return t.stats }
 // Map is when a packet of the track that arrived at the given instant is
 // decoded and shown.
 func (t *Timeline) Map(track string, pts, dts time.Duration, arrival media.Time) (media.Time, media.Time) {
-	arrival = arrival.Add(t.packed)
+	c := t.clock(track)
+	if t.note(c, dts, arrival) {
+		return t.Place(track, pts, dts)
+	}
+	t.stats.Restamped++
+	at := t.expected(c, arrival.Add(t.packed))
+	return t.ascend(c, at.Add(reorder(pts, dts)), at)
+}
+
+// Note learns from a packet that arrived and is not placed before the timeline
+// has settled. A packet that is not believed can not be placed.
+func (t *Timeline) Note(track string, dts time.Duration, arrival media.Time) (believed bool) {
+	c := t.clock(track)
+	first := c.offset == nil
+	believed = t.note(c, dts, arrival)
+	if first && c.offset != nil {
+		c.offset.open(arrival.Add(t.packed))
+		t.moved = max(t.moved, arrival)
+	}
+	return believed
+}
+
+// Settled reports whether no offset has moved by what can be heard for the
+// span.
+func (t *Timeline) Settled(now media.Time, span time.Duration) bool { return now.Sub(t.moved) >= span }
+
+// Settle ends the anchoring of all tracks: what was noted is placed by the
+// offsets of this instant, and they slide from here on.
+func (t *Timeline) Settle() {
+	for _, c := range t.tracks {
+		if c.offset != nil {
+			c.offset.settle()
+		}
+	}
+}
+
+// Place is when a packet that was noted is decoded and shown.
+func (t *Timeline) Place(track string, pts, dts time.Duration) (media.Time, media.Time) {
+	c := t.clock(track)
+	return t.ascend(c, t.place(c, dts+reorder(pts, dts)), t.place(c, dts))
+}
+
+// reorder is how long after its decoding a packet is shown.
+func reorder(pts, dts time.Duration) time.Duration {
+	if pts < dts || pts-dts > reorderSpan {
+		return 0
+	}
+	return pts - dts
+}
+
+func (t *Timeline) clock(track string) *trackClock {
 	c := t.tracks[track]
 	if c == nil {
 		c = &trackClock{}
 		t.tracks[track] = c
 	}
-	if pts < dts || pts-dts > reorderSpan {
-		pts = dts
+	return c
+}
+
+// note takes a packet's measure, if its timestamp is believed.
+func (t *Timeline) note(c *trackClock, dts time.Duration, arrival media.Time) (believed bool) {
+	counted := arrival.Add(t.packed)
+	if !t.believe(c, dts, counted) {
+		return false
 	}
-	if !t.believe(c, dts, arrival) {
-		t.stats.Restamped++
-		at := t.expected(c, arrival)
-		return t.ascend(c, at.Add(pts-dts), at)
-	}
-	steps := c.offset.steps
-	c.offset.measure(dts, arrival, t.latency)
+	steps, value := c.offset.steps, c.offset.head().value
+	c.offset.measure(dts, counted, t.latency)
 	t.stats.Steps += c.offset.steps - steps
+	if c.offset.head().value.Sub(value).Abs() > deadBand {
+		t.moved = max(t.moved, arrival)
+	}
 	if d := dts - c.source; d > 0 {
 		c.step = d
 	}
 	c.source = dts
-	t.stats.Speed = t.speed.measure(c, dts, arrival)
-	shown, decoded := t.place(c, pts), t.place(c, dts)
-	return t.ascend(c, shown, decoded)
+	t.stats.Speed = t.speed.measure(c, dts, counted)
+	return true
 }
 
 func (t *Timeline) place(c *trackClock, s time.Duration) media.Time {
@@ -176,7 +244,7 @@ func (t *Timeline) believe(c *trackClock, s time.Duration, arrival media.Time) b
 		c.offset = shared
 	} else if d := seamless.Sub(c.jump.least); d.Abs() < jumpSlack {
 		c.offset = newOffset(s, seamless, arrival)
-		c.offset.settled = 0
+		c.offset.settled, c.offset.coarse = 0, 0
 	} else {
 		c.offset = newOffset(s, c.jump.least, arrival)
 	}
