@@ -4,6 +4,7 @@
 // and reports out.
 //
 // A tick stands in tick.go; what a source shows in input.go and test_source.go;
-// the ladder in rung.go; the sound in audio/; the pictures that the engine
-// draws itself in pattern/; the process around it in serve.go.
+// the ladder in rung.go; the sound in sound.go, what each guest hears of it in
+// returns.go, and how in audio/; the pictures that the engine draws itself in
+// pattern/; the process around it in serve.go.
 package engine

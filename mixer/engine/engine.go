@@ -20,8 +20,8 @@ type Config struct {
 	Clock     *media.Clock
 	GOPFrames int64 // frame n is an IDR in every rung when n%GOPFrames == 0
 	Filler    bool  // Ready shall carry filler
-	// Emit takes the packets of a rendition, numbered as in Ready, in order; the
-	// renditions call it concurrently. It should not block.
+	// Emit takes the packets of a rendition, numbered as in Ready or its Begin, in
+	// order; the renditions call it concurrently. It should not block.
 	Emit func(rendition int, p *media.Packet)
 	// Announce takes *worker.Begin and *worker.End of returns, from the tick that
 	// emits their packets.

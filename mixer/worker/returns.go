@@ -101,7 +101,7 @@ func (c *Continuity) keepReturns(renditions []Rendition, start int64) {
 // newReturn is a line from access unit first on, with the silence of the
 // program's sound of the same format.
 func (c *Continuity) newReturn(rendition Rendition, first int64) (*line, error) {
-	if rendition.Return == "" {
+	if rendition.Return == "" || rendition.ID != ReturnID(rendition.Return) || rendition.Track.ID != rendition.ID {
 		return nil, errors.New("is no return")
 	}
 	for _, l := range c.lines[:c.program] {

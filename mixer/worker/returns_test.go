@@ -124,6 +124,8 @@ func TestReturnsThatBreakTheTimeline(t *testing.T) {
 		{"an id that is taken", begin(func(b *Begin) { b.Rendition = fakeReturn("cam1") })},
 		{"an id of the program", begin(func(b *Begin) { b.Rendition.ID = "v1" })},
 		{"not a return", begin(func(b *Begin) { b.Rendition.Return = "" })},
+		{"the name of another", begin(func(b *Begin) { b.Rendition.ID = ReturnID("other") })},
+		{"the track of another", begin(func(b *Begin) { b.Rendition.Track.ID = "v1" })},
 		{"another codec", begin(func(b *Begin) { b.Rendition.Track.Codec = "vorbis" })},
 		{"far ahead", begin(func(b *Begin) { b.First += 100 })},
 		{"long ago", begin(func(b *Begin) { b.First -= 50 * 60 })},
