@@ -44,6 +44,8 @@ type Client struct {
 	table  Table
 	number uint64 // of the table
 	wake   chan struct{}
+
+	refusals refusals // owned by Serve
 }
 
 // NewClient starts nothing; Serve does the work.
@@ -51,7 +53,7 @@ func NewClient(config ClientConfig) *Client {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Client{config: config, wake: make(chan struct{}, 1)}
+	return &Client{config: config, wake: make(chan struct{}, 1), refusals: refusals{log: config.Log}}
 }
 
 // SetTable replaces the table; the client keeps what it is given. It never
@@ -169,6 +171,12 @@ func (s *session) frame(ctx context.Context, kind byte, payload []byte) error {
 		listening, err := ReadJSON[Listening](payload)
 		if err == nil {
 			s.client.listening(listening)
+		}
+		return err
+	case KindRefused:
+		refused, err := ReadJSON[Refused](payload)
+		if err == nil {
+			s.client.refusals.tell(refused)
 		}
 		return err
 	}

@@ -26,6 +26,7 @@ const (
 	KindData                      // process to server
 	KindStats                     // process to server: Stats, once a second and connection
 	KindClosed                    // process to server: Closed, the last of a connection
+	KindRefused                   // process to server: Refused
 )
 
 // Config is how the process listens.
@@ -62,6 +63,14 @@ type Closed struct {
 	// Flowing: data came until the end, so the peer shut the connection down;
 	// a network that broke is silent before libsrt gives up.
 	Flowing bool
+}
+
+// Refused tells of a caller that was not let in.
+type Refused struct {
+	Code    Reject
+	Source  string // that it named or had the key of; empty: neither
+	Remote  string // address and port
+	Omitted uint64 // refusals before it that were not told
 }
 
 // Stats are the figures of one connection since its beginning, unless said

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"strings"
 )
 
 // Reject is a code that a refused caller reads (SRT access control
@@ -22,6 +23,15 @@ const (
 	RejectType      Reject = 1415
 	RejectDown      Reject = 1503
 )
+
+var rejects = map[Reject]string{
+	RejectSyntax: "not a valid stream ID", RejectKey: "wrong or missing key", RejectOverload: "too many connections",
+	RejectForbidden: "publishing is not allowed here", RejectUnknown: "no such source", RejectMode: "only m=publish is served here",
+	RejectBusy: "the source has a publisher already", RejectType: "only t=stream is served here", RejectDown: "the server is going down",
+}
+
+// String says why in words.
+func (r Reject) String() string { return rejects[r] }
 
 // Hash is what the srt process knows of a key.
 type Hash [sha256.Size]byte
@@ -96,4 +106,28 @@ func (t *Table) find(id StreamID) (Entry, Reject) {
 		reject = RejectKey
 	}
 	return Entry{}, reject
+}
+
+const nameLimit = 64 // bytes of a name that is told
+
+// Named is the source that a stream ID speaks of, for logs: empty where it
+// names none, and where a key stands in its place.
+func (t *Table) Named(streamID string) string {
+	id, err := ParseStreamID(streamID)
+	if err != nil {
+		return ""
+	}
+	if id.Source == "" {
+		entry, _ := t.find(id)
+		return entry.Source
+	}
+	hash := HashKey(id.Source)
+	for _, entry := range t.Entries {
+		for _, key := range entry.Keys {
+			if subtle.ConstantTimeCompare(key[:], hash[:]) == 1 {
+				return ""
+			}
+		}
+	}
+	return strings.ToValidUTF8(id.Source[:min(len(id.Source), nameLimit)], "")
 }

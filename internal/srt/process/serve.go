@@ -21,6 +21,7 @@ type server struct {
 	table    atomic.Pointer[srt.Table] // nil: none came yet, nobody is let in
 	active   atomic.Int64              // connections
 	quitting atomic.Bool
+	refusals refusals
 
 	mu    sync.Mutex
 	conns map[uint64]*connection
@@ -42,7 +43,7 @@ func Serve(frames srt.Frames) error {
 	}
 	srtgo.InitSRT() // never cleaned up: srtgo's finalizers may still come
 	srtgo.SrtSetLogLevel(srtgo.SrtLogLevelCrit)
-	s := &server{frames: frames, config: config, conns: map[uint64]*connection{}}
+	s := &server{frames: frames, config: config, conns: map[uint64]*connection{}, refusals: newRefusals()}
 	return s.run()
 }
 
@@ -56,8 +57,10 @@ func (s *server) run() error {
 	address := net.JoinHostPort(host, strconv.Itoa(port(listener)))
 	err = srt.SendJSON(s.frames, srt.KindListening, srt.Listening{Address: address})
 
-	var accepting sync.WaitGroup
+	done := make(chan struct{})
+	var accepting, telling sync.WaitGroup
 	accepting.Go(func() { s.accept(listener) })
+	telling.Go(func() { s.refusals.tell(s.frames, done) })
 	if err == nil {
 		err = s.receive()
 	}
@@ -65,6 +68,8 @@ func (s *server) run() error {
 	interrupt(listener)
 	accepting.Wait()
 	listener.Close()
+	close(done)
+	telling.Wait()
 	return err
 }
 
@@ -109,9 +114,10 @@ func (s *server) close(closing srt.Closing) {
 
 // judge runs on libsrt's receiving thread, during the handshake: it reads the
 // table and waits for nothing.
-func (s *server) judge(socket *srtgo.SrtSocket, _ int, _ *net.UDPAddr, streamID string) bool {
+func (s *server) judge(socket *srtgo.SrtSocket, _ int, remote *net.UDPAddr, streamID string) bool {
 	entry, reject := srt.Entry{}, srt.RejectDown
-	if table := s.table.Load(); table != nil && !s.quitting.Load() {
+	table := s.table.Load()
+	if table != nil && !s.quitting.Load() {
 		entry, reject = table.Judge(streamID, int(s.active.Load()))
 	}
 	if reject == 0 && entry.Passphrase != "" && socket.SetSockOptString(optionPassphrase, entry.Passphrase) != nil {
@@ -120,6 +126,7 @@ func (s *server) judge(socket *srtgo.SrtSocket, _ int, _ *net.UDPAddr, streamID 
 	if reject != 0 {
 		// Where the code cannot be set the caller reads libsrt's own.
 		_ = socket.SetRejectReason(int(reject))
+		s.refusals.add(refusal{reject, table, streamID, remote})
 		return false
 	}
 	return true
