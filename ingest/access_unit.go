@@ -49,3 +49,9 @@ type Revocable interface {
 	Revoked() <-chan struct{}
 	Reason() error // valid once Revoked is closed
 }
+
+// Describable is what a Session also implements that tells of its end: the
+// attributes, as slog takes them, are added to the line that Close logs.
+type Describable interface {
+	Describe(attributes ...any)
+}

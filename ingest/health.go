@@ -172,3 +172,18 @@ func (h *health) snapshot() Snapshot {
 	shot.State, shot.Reason = h.state, h.reason
 	return shot
 }
+
+// summary is what is told of a publisher that goes, as slog takes it.
+func (h *health) summary(now media.Time) []any {
+	args := []any{"kind", h.shot.Kind, "remote", h.shot.Remote,
+		"seconds", int(now.Sub(h.shot.Since).Seconds()), "packets", h.shot.Packets}
+	for _, count := range []struct {
+		name  string
+		value uint64
+	}{{"refused", h.shot.Refused}, {"lateAudio", h.shot.LateAudio}, {"lateVideo", h.shot.LateVideo}} {
+		if count.value > 0 {
+			args = append(args, count.name, count.value)
+		}
+	}
+	return args
+}

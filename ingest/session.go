@@ -12,9 +12,17 @@ type session struct {
 	once    sync.Once
 	revoked chan struct{}
 	reason  error // set before revoked is closed
+	story   []any // guarded by the source
 }
 
 func (c *session) Write(u AccessUnit) { c.source.write(c, u) }
+
+// Describe implements Describable.
+func (c *session) Describe(attributes ...any) {
+	c.source.mu.Lock()
+	defer c.source.mu.Unlock()
+	c.story = attributes
+}
 
 // Close tells the source that the publisher is gone.
 func (c *session) Close(reason error) {
@@ -24,12 +32,17 @@ func (c *session) Close(reason error) {
 	}
 	s.mu.Lock()
 	mine := s.session == c
+	args := []any{"source", s.config.ID}
 	if mine {
 		s.end(reason)
+		args = append(append(args, s.health.summary(s.config.Clock.Now())...), c.story...)
 	}
 	s.mu.Unlock()
+	if reason != nil {
+		args = append(args, "err", reason)
+	}
 	if mine {
-		s.config.Log.Info("publisher gone", "source", s.config.ID, "err", reason)
+		s.config.Log.Info("publisher gone", args...)
 		s.report()
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -208,4 +210,31 @@ func TestSourceRefusesWhatItCannotUse(t *testing.T) {
 		require.Len(t, sink.list(), 2, "a track takes the place of a silent one")
 		require.Same(t, other, source.State().Audio)
 	})
+}
+
+func TestTheEndOfAPublisherIsOneLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		reason error
+		want   string
+	}{
+		"clean":  {io.EOF, "msg=\"publisher gone\" source=cam1 kind=srt remote=a seconds=2 packets=100 lost=3\n"},
+		"broken": {errors.New("silent"), "msg=\"publisher gone\" source=cam1 kind=srt remote=a seconds=2 packets=100 lost=3 err=silent\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log strings.Builder
+				source := NewSource(SourceConfig{ID: "cam1", Clock: media.StartClock(),
+					Log: slog.New(slog.NewTextHandler(&log, nil))})
+				session, err := source.Connect("srt", "a")
+				require.NoError(t, err)
+				send(session, 0, 2*time.Second, false, true)
+				session.(Describable).Describe("lost", 3)
+				log.Reset()
+				session.Close(c.reason)
+				line, _, _ := strings.Cut(log.String(), "\n")
+				require.Equal(t, c.want, line[strings.Index(line, "msg="):]+"\n")
+				require.Equal(t, 1, strings.Count(log.String(), "publisher gone"))
+			})
+		})
+	}
 }

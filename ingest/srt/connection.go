@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -50,13 +51,33 @@ func (l *Listener) handle(ctx context.Context, conn *srt.Conn) {
 	l.add(c)
 	defer l.remove(c)
 	err = c.run(ctx)
+	if d, ok := session.(ingest.Describable); ok {
+		d.Describe(c.story()...)
+	}
 	if errors.Is(err, srt.ErrShutdown) {
 		session.Close(nil)
 	} else {
 		session.Close(err)
 	}
 	conn.Explain(err.Error())
-	log.Info("SRT publisher gone", "err", err, "stream", c.demuxer.Stats(), "link", conn.Stats(), "overrun", conn.Dropped())
+}
+
+// story is what went wrong on the way, as slog takes it.
+func (c *connection) story() []any {
+	link, stream := c.conn.Stats(), c.demuxer.Stats()
+	args := []any{"rttMs", math.Round(link.RTTMs*10) / 10}
+	for _, count := range []struct {
+		name  string
+		value uint64
+	}{
+		{"lost", uint64(link.Lost)}, {"dropped", uint64(link.Dropped)}, {"undecrypted", uint64(link.Undecrypted)},
+		{"gaps", stream.Gaps}, {"damaged", stream.Damaged}, {"overrunBytes", c.conn.Dropped()},
+	} {
+		if count.value > 0 {
+			args = append(args, count.name, count.value)
+		}
+	}
+	return args
 }
 
 func (c *connection) take(track *media.Track, pts, dts time.Duration, key bool, data []byte) {
