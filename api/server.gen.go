@@ -815,19 +815,29 @@ type SourceStats struct {
 	Dropped     int64     `json:"dropped,omitempty,omitzero"`
 
 	// Id Examples: cam1
-	Id       Slug   `json:"id"`
-	Packets  int64  `json:"packets,omitempty,omitzero"`
-	Protocol string `json:"protocol,omitempty,omitzero"`
+	Id Slug `json:"id"`
+
+	// LateAudio Sound likewise; raise latencyMs when it grows
+	LateAudio int64 `json:"lateAudio,omitempty,omitzero"`
+
+	// LateVideo Pictures that came after the moment at which they were due
+	LateVideo int64  `json:"lateVideo,omitempty,omitzero"`
+	Packets   int64  `json:"packets,omitempty,omitzero"`
+	Protocol  string `json:"protocol,omitempty,omitzero"`
 
 	// Reason Why the last feed ended
 	Reason string `json:"reason,omitempty,omitzero"`
 	Remote string `json:"remote,omitempty,omitzero"`
 	Srt    struct {
-		// Dropped Too late to be shown
-		Dropped       int64   `json:"dropped,omitempty,omitzero"`
-		Lost          int64   `json:"lost,omitempty,omitzero"`
-		Retransmitted int64   `json:"retransmitted,omitempty,omitzero"`
-		RttMs         float64 `json:"rttMs,omitempty,omitzero"`
+		// Dropped Packets given up as too late
+		Dropped int64 `json:"dropped,omitempty,omitzero"`
+
+		// LatencyMs What the receiver has in its buffer
+		LatencyMs int `json:"latencyMs,omitempty,omitzero"`
+
+		// Lost Packets missed at first
+		Lost  int64   `json:"lost,omitempty,omitzero"`
+		RttMs float64 `json:"rttMs,omitempty,omitzero"`
 	} `json:"srt,omitempty,omitzero"`
 	State SourceState `json:"state"`
 	Video TrackInfo   `json:"video,omitempty,omitzero"`

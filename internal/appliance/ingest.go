@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 
+	"millrace/api"
 	"millrace/ingest"
 	"millrace/ingest/rtmp"
 	"millrace/ingest/srt"
@@ -44,6 +45,19 @@ func (n *Node) openIngest() {
 		Grace: config.ShutdownGrace / 2, Log: n.log.With("process", "srt"),
 	}}
 	n.srt.setSources()
+	n.sources.link = n.srt.link
+}
+
+// link fills in the figures of a source's SRT connection.
+func (s *srtIngest) link(id string, stats *api.SourceStats) {
+	for _, connection := range s.listener.Connections() {
+		if connection.Source != id {
+			continue
+		}
+		figures := connection.Link
+		stats.Srt.RttMs, stats.Srt.LatencyMs = figures.RTTMs, figures.BufferMs
+		stats.Srt.Lost, stats.Srt.Dropped = figures.Lost, figures.Dropped
+	}
 }
 
 // Run keeps the srt process running until the context ends.

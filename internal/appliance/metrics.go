@@ -33,6 +33,7 @@ type catalogue struct {
 	channelUp, ticksLate, ticksRepeated, restarts, filler   metric
 	storeBytes, storeQueued, storeDegraded, storeDropped    metric
 	sourceLive, sourceBytes, sourcePackets, sourceDropped   metric
+	sourceLateVideo, sourceLateAudio                        metric
 	rtmpConnections, rtmpRefused, memoryBytes, clockSeconds metric
 }
 
@@ -52,6 +53,8 @@ func newCatalogue() catalogue {
 		sourceBytes:     newMetric(counter, "source_bytes", "Payload of the present connection", "source"),
 		sourcePackets:   newMetric(counter, "source_packets", "Access units of the present connection", "source"),
 		sourceDropped:   newMetric(counter, "source_dropped_packets", "Access units refused on the present connection", "source"),
+		sourceLateVideo: newMetric(counter, "source_late_pictures", "Pictures that came after they were due, on the present connection", "source"),
+		sourceLateAudio: newMetric(counter, "source_late_sounds", "Access units of sound that came after they were due, on the present connection", "source"),
 		rtmpConnections: newMetric(counter, "rtmp_connections", "RTMP connections taken"),
 		rtmpRefused:     newMetric(counter, "rtmp_refused_connections", "RTMP publish requests refused"),
 		memoryBytes:     newMetric(gauge, "memory_bytes", "Resident memory of all processes of the node"),
@@ -78,6 +81,8 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		m.sourceBytes.send(to, float64(stats.Bytes), id)
 		m.sourcePackets.send(to, float64(stats.Packets), id)
 		m.sourceDropped.send(to, float64(stats.Dropped), id)
+		m.sourceLateVideo.send(to, float64(stats.LateVideo), id)
+		m.sourceLateAudio.send(to, float64(stats.LateAudio), id)
 	}
 	if c.node.rtmp != nil {
 		counters := c.node.rtmp.Counters()

@@ -17,13 +17,18 @@ func (s *sources) SourceStats(id string) (api.SourceStats, error) {
 	if entry.feed == nil {
 		return api.SourceStats{Id: id, State: api.SourceStateLive, Protocol: "test"}, nil
 	}
-	return statsOf(entry.feed.State()), nil
+	stats := statsOf(entry.feed.State())
+	if s.link != nil {
+		s.link(id, &stats)
+	}
+	return stats, nil
 }
 
 func statsOf(shot ingest.Snapshot) api.SourceStats {
 	stats := api.SourceStats{
 		Id: shot.Source, State: api.SourceState(shot.State), Protocol: shot.Kind, Remote: shot.Remote,
 		Bytes: int64(shot.Bytes), Bitrate: int64(shot.Bitrate), Packets: int64(shot.Packets), Dropped: int64(shot.Refused),
+		LateVideo: int64(shot.LateVideo), LateAudio: int64(shot.LateAudio),
 		Video: trackInfo(shot.Video), Audio: trackInfo(shot.Audio),
 	}
 	if shot.Since != 0 {

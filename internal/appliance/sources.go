@@ -47,6 +47,8 @@ type sources struct {
 	log   *slog.Logger
 	// addresses says where publishers connect, with the source's key in it.
 	addresses func(id, key string) api.IngestAddresses
+	// link fills in what the protocol knows of a source's network; nil: nothing.
+	link func(id string, stats *api.SourceStats)
 	// usedBy names a channel that has the source, or "".
 	usedBy func(id string) string
 	// changed is told after a source was made, changed or deleted; moved after
