@@ -15,6 +15,8 @@ make check        generated files, linters, layer rules, the control room's own 
 make ui           the control room that the binary embeds
 make conformance  the conformance rules against a running appliance (URL=… of a multivariant playlist, ARGS=…)
 make generate     write the generated files again
+make kernels      the CUDA kernel's PTX that is embedded, by clang-14
+make gpu-bench    bin/gpu-bench, which runs on any machine with an NVIDIA driver, and its table (ARGS=…)
 make bench        one benchmark beside its peers (NAME=mix-stage, NAME=mix4-720; ARGS=-quick)
 make fuzz         every fuzz target for FUZZTIME=30s each
 make clean        remove what was built here; FFmpeg stays in the cache
@@ -56,6 +58,17 @@ check: test-setup
 .PHONY: generate
 generate:
 	@scripts/generate.sh
+
+.PHONY: kernels
+kernels:
+	@scripts/packages.sh kernels
+	scripts/kernels.sh
+
+# Neither FFmpeg nor the driver is needed to build it, nothing but the driver to run it.
+.PHONY: gpu-bench
+gpu-bench:
+	@CGO_ENABLED=1 go build -trimpath -ldflags '-s -w' -o bin/gpu-bench ./gpu/gpubench
+	bin/gpu-bench $(ARGS)
 
 .PHONY: fuzz
 fuzz: setup

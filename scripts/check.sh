@@ -25,6 +25,13 @@ scripts/generate.sh
 after=$(generated) || true
 [ "$before" = "$after" ] || fail "not up to date, commit what make generate changed: $(diff <(echo "$before") <(echo "$after") | awk '/^>/ { print $3 }' | xargs)"
 
+if command -v clang-14 >/dev/null; then
+	say 'kernels'
+	scripts/kernels.sh --check || fail 'the embedded PTX is not up to date'
+else
+	say 'kernels: no clang-14 here, the embedded PTX is not compared'
+fi
+
 say 'go vet'
 go vet ./...
 say 'staticcheck'

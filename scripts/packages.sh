@@ -3,7 +3,8 @@
 #
 #   scripts/packages.sh build        compilers and libraries: nothing works without them
 #   scripts/packages.sh ui           node and npm: without them the control room stays the one in the tree
-#   scripts/packages.sh test         ffmpeg and a browser: tests that need them skip without
+#   scripts/packages.sh test         ffmpeg, a browser, and the kernels' compiler: what needs them is skipped without
+#   scripts/packages.sh kernels      the kernels' compiler alone
 #
 # Fails only where `build` stays incomplete.
 set -eu
@@ -63,6 +64,12 @@ test_packages() {
 	want ffmpeg tool ffmpeg
 	# Ubuntu's package of this name only points to a snap.
 	if is_debian; then want chromium tool chromium; fi
+	# Where there is another clang only, the embedded PTX is taken as it is.
+	if apt-cache policy clang-14 2>/dev/null | grep -qE '^ *Candidate: [0-9]'; then kernels_packages; fi
+}
+
+kernels_packages() {
+	want clang-14 tool clang-14
 }
 
 check_go() {
@@ -93,9 +100,9 @@ install() {
 
 case $group in
 build) check_go ;;
-ui | test) ;;
+ui | test | kernels) ;;
 *)
-	echo "usage: scripts/packages.sh build|ui|test" >&2
+	echo "usage: scripts/packages.sh build|ui|test|kernels" >&2
 	exit 2
 	;;
 esac

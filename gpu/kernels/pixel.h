@@ -80,6 +80,7 @@ typedef struct {
 typedef struct {
 	px_byte *plane[3];
 	px_int stride[3]; // bytes
+	px_int step[3];   // bytes from one sample to the next: 2 for the chroma of NV12
 	px_int width, height;
 } px_picture;
 
@@ -153,8 +154,8 @@ PX_FUNCTION px_int px_scaled(const px_picture *picture, px_rect src, px_rect dst
 {
 	px_int chroma = p > 0;
 	px_int width = src.w >> chroma, height = src.h >> chroma;
-	px_int stride = picture->stride[p], i, j;
-	const px_byte *corner = picture->plane[p] + (px_long)(src.y >> chroma) * stride + (src.x >> chroma);
+	px_int stride = picture->stride[p], step = picture->step[p], i, j;
+	const px_byte *corner = picture->plane[p] + (px_long)(src.y >> chroma) * stride + (src.x >> chroma) * step;
 	px_axis across = px_axis_at(width, dst.w >> chroma, chroma, dx);
 	px_axis down = px_axis_at(height, dst.h >> chroma, 0, dy);
 	px_long sum = 0, total = (px_long)across.total * down.total;
@@ -162,7 +163,7 @@ PX_FUNCTION px_int px_scaled(const px_picture *picture, px_rect src, px_rect dst
 		const px_byte *row = corner + (px_long)px_clamp(j, 0, height - 1) * stride;
 		px_long line = 0;
 		for (i = across.first; i <= across.last; i++)
-			line += (px_long)px_axis_weight(&across, i) * row[px_clamp(i, 0, width - 1)];
+			line += (px_long)px_axis_weight(&across, i) * row[px_clamp(i, 0, width - 1) * step];
 		sum += line * px_axis_weight(&down, j);
 	}
 	return (px_int)((2 * sum + total) / (2 * total));

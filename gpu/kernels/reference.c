@@ -10,7 +10,7 @@ void px_compose(const px_picture *canvas, const px_byte background[3], const px_
 				px_int value = background[p];
 				for (px_int i = 0; i < count; i++)
 					value = px_drawn(&layers[i], p, x, y, value);
-				row[x] = (px_byte)value;
+				row[x * canvas->step[p]] = (px_byte)value;
 			}
 		}
 	}
@@ -25,7 +25,7 @@ void px_scale(const px_picture *dst, const px_picture *src)
 		for (px_int y = 0; y < dst->height >> chroma; y++) {
 			px_byte *row = dst->plane[p] + (px_long)y * dst->stride[p];
 			for (px_int x = 0; x < dst->width >> chroma; x++)
-				row[x] = (px_byte)px_scaled(src, from, to, p, x, y);
+				row[x * dst->step[p]] = (px_byte)px_scaled(src, from, to, p, x, y);
 		}
 	}
 }

@@ -11,10 +11,12 @@ import "C"
 import "unsafe"
 
 // Picture points at the planes Y, Cb, Cr of an 8-bit 4:2:0 picture outside of
-// Go's heap. Strides are bytes; width and height are even.
+// Go's heap, or in a device's memory. Strides are bytes; width and height are
+// even.
 type Picture struct {
 	Plane         [3]unsafe.Pointer
 	Stride        [3]int
+	Step          [3]int // bytes from one sample to the next; 0 is 1
 	Width, Height int
 }
 
@@ -37,6 +39,7 @@ func (p Picture) c() C.px_picture {
 	for i := range p.Plane {
 		c.plane[i] = (*C.px_byte)(p.Plane[i])
 		c.stride[i] = C.px_int(p.Stride[i])
+		c.step[i] = C.px_int(max(p.Step[i], 1))
 	}
 	return c
 }
@@ -45,17 +48,22 @@ func (r Rect) c() C.px_rect {
 	return C.px_rect{C.px_int(r.X), C.px_int(r.Y), C.px_int(r.W), C.px_int(r.H)}
 }
 
+func (l *Layer) c() C.px_layer {
+	c := C.px_layer{
+		picture: l.Picture.c(), src: l.Src.c(), dst: l.Dst.c(),
+		opacity: C.px_int(l.Opacity), radius: C.px_int(l.Radius), border: C.px_int(l.Border),
+	}
+	for p, value := range l.BorderColor {
+		c.border_color[p] = C.px_byte(value)
+	}
+	return c
+}
+
 // Compose writes every pixel of the canvas.
 func Compose(canvas Picture, background [3]uint8, layers []Layer) {
 	list := make([]C.px_layer, len(layers)+1)
-	for i, layer := range layers {
-		list[i] = C.px_layer{
-			picture: layer.Picture.c(), src: layer.Src.c(), dst: layer.Dst.c(),
-			opacity: C.px_int(layer.Opacity), radius: C.px_int(layer.Radius), border: C.px_int(layer.Border),
-		}
-		for p, value := range layer.BorderColor {
-			list[i].border_color[p] = C.px_byte(value)
-		}
+	for i := range layers {
+		list[i] = layers[i].c()
 	}
 	picture := canvas.c()
 	C.px_compose(&picture, (*C.px_byte)(&background[0]), &list[0], C.px_int(len(layers)))
