@@ -16,7 +16,8 @@ import (
 // nalTrack is a video track whose access units are NAL units behind lengths.
 type nalTrack struct {
 	*media.Track
-	lengthSize int // bytes of each length as the publisher sends it
+	lengthSize int    // bytes of each length as the publisher sends it
+	inBand     []byte // the SPS that an access unit last brought
 }
 
 // avcTrack reads an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1).
@@ -40,8 +41,11 @@ func avcTrack(record []byte) (nalTrack, error) {
 		MIME:  fmt.Sprintf("avc1.%02x%02x%02x", record[1], record[2], record[3]),
 		Width: sps.Width(), Height: sps.Height(),
 	}
+	if sps.VUI != nil && sps.VUI.TimingInfo != nil {
+		t.Rate = rate(uint64(sps.VUI.TimingInfo.TimeScale), 2*uint64(sps.VUI.TimingInfo.NumUnitsInTick))
+	}
 	t.Config[4] |= 3 // lengths are 4 bytes from here on
-	return nalTrack{t, int(record[4]&3) + 1}, pictureSize(t)
+	return nalTrack{Track: t, lengthSize: int(record[4]&3) + 1}, pictureSize(t)
 }
 
 // hevcTrack reads an HEVCDecoderConfigurationRecord (§8.3.3.1).
@@ -75,8 +79,11 @@ func hevcTrack(record []byte) (nalTrack, error) {
 		ID: videoID, Kind: media.Video, Codec: media.HEVC, Config: slices.Clone(record),
 		MIME: hevcMIME(record), Width: sps.Width(), Height: sps.Height(),
 	}
+	if sps.VUI != nil && sps.VUI.TimingInfo != nil {
+		t.Rate = rate(uint64(sps.VUI.TimingInfo.TimeScale), uint64(sps.VUI.TimingInfo.NumUnitsInTick))
+	}
 	t.Config[21] |= 3
-	return nalTrack{t, int(record[21]&3) + 1}, pictureSize(t)
+	return nalTrack{Track: t, lengthSize: int(record[21]&3) + 1}, pictureSize(t)
 }
 
 // hevcMIME is the codecs parameter of ISO/IEC 14496-15 §E.3.

@@ -46,7 +46,10 @@ func (s *stream) picture(tag rtmp.Tag) (ingest.AccessUnit, error) {
 		// The client's flag counts too: intra refresh has no other sign.
 		var random bool
 		u.Data, random = s.nal.accessUnit(tag.Data)
-		u.Key = u.Key || random
+		if u.Key = u.Key || random; u.Key {
+			s.nal = s.nal.follow(u.Data)
+			s.track, u.Track = s.nal.Track, s.nal.Track
+		}
 	case rtmp.AV1:
 		u.Data = temporalUnit(tag.Data)
 	case rtmp.VP9:

@@ -87,7 +87,7 @@ func TestTracksOfH264AndAAC(t *testing.T) {
 
 	video, audio := s.units[0].Track, s.units[1].Track
 	require.Equal(t, &media.Track{
-		ID: "video", Kind: media.Video, Codec: media.H264, MIME: "avc1.42c00a", Config: unhex(t, avcC), Width: 100, Height: 50,
+		ID: "video", Kind: media.Video, Codec: media.H264, MIME: "avc1.42c00a", Config: unhex(t, avcC), Width: 100, Height: 50, Rate: media.Rate{Num: 25, Den: 1},
 	}, video)
 	require.Equal(t, &media.Track{
 		ID: "audio", Kind: media.Audio, Codec: media.AAC, MIME: "mp4a.40.2", Config: unhex(t, aacLC), SampleRate: 48000, Channels: 2,
@@ -142,12 +142,12 @@ func TestTracksOfEnhancedRTMP(t *testing.T) {
 	}{
 		"hvc1": {
 			kind: rtmp.TypeVideo, config: "90" + four("hvc1") + hvcC, frame: "a1" + four("hvc1") + "000028 00000002 2601",
-			track: media.Track{ID: "video", Kind: media.Video, Codec: media.HEVC, MIME: "hvc1.1.6.L30.90", Config: unhex(t, hvcC), Width: 128, Height: 96},
+			track: media.Track{ID: "video", Kind: media.Video, Codec: media.HEVC, MIME: "hvc1.1.6.L30.90", Config: unhex(t, hvcC), Width: 128, Height: 96, Rate: media.Rate{Num: 25, Den: 1}},
 			data:  "000000022601", key: true, offset: 40 * ms,
 		},
 		"avc1 without offset": {
 			kind: rtmp.TypeVideo, config: "90" + four("avc1") + avcC, frame: "a3" + four("avc1") + "00000001 41",
-			track: media.Track{ID: "video", Kind: media.Video, Codec: media.H264, MIME: "avc1.42c00a", Config: unhex(t, avcC), Width: 100, Height: 50},
+			track: media.Track{ID: "video", Kind: media.Video, Codec: media.H264, MIME: "avc1.42c00a", Config: unhex(t, avcC), Width: 100, Height: 50, Rate: media.Rate{Num: 25, Den: 1}},
 			data:  "0000000141",
 		},
 		"av01 without delimiters": {
