@@ -44,6 +44,10 @@ type EndpointConfig struct {
 	// are answered as such. Called from many goroutines.
 	Open func(Request, *Offer) (Session, error)
 
+	// Reserved is the share of the transport's sessions that is left to other
+	// endpoints: however many watch, guests get in.
+	Reserved float64
+
 	ICEServers []ICEServer // that clients are told of
 	Log        *slog.Logger
 }
@@ -136,7 +140,7 @@ func (e *Endpoint) open(request Request, offer []byte) (l *live, id string, err 
 		return nil, "", err
 	}
 	t := e.config.Transport
-	place, err := t.admit(request.Remote.Addr())
+	place, err := t.admit(request.Remote.Addr(), e.config.Reserved)
 	if err != nil {
 		return nil, "", err
 	}

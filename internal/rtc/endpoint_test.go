@@ -134,14 +134,22 @@ func TestW06W07OtherMethods(t *testing.T) {
 func TestW09W19LimitsAreKept(t *testing.T) {
 	p := newPlace(t, func(c *rtc.Config) { c.MaxSessions = 2 }, nil)
 	good := offer(t)
+	var location string
 	for range 2 {
 		response, _ := post(t, p, "/whip/cam1", good)
 		require.Equal(t, http.StatusCreated, response.StatusCode)
+		location = response.Header.Get("Location")
 	}
 	response, _ := post(t, p, "/whip/cam1", good)
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 	require.Equal(t, "5", response.Header.Get("Retry-After"))
 	require.Equal(t, uint64(1), p.transport.Counters().Refused)
+
+	public := rtc.NewEndpoint(rtc.EndpointConfig{Transport: p.transport, Prefix: "/whep/", Reserved: 0.5, Open: p.open})
+	base := rtctest.Serve(t, public)
+	rtctest.Do(t, http.MethodDelete, p.base+location, "")
+	response, body := rtctest.Do(t, http.MethodPost, base+"/whep/main", good, "Content-Type", "application/sdp")
+	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode, "half of the places are not for these: %s", body)
 
 	limited := false
 	for range 1000 {

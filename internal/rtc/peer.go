@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/ice/v4"
@@ -43,6 +44,9 @@ type Peer struct {
 	once            sync.Once
 	why             error // set before gone is closed
 
+	socket *socket
+	route  atomic.Pointer[batch] // to the client over UDP; nil: unknown, or over TCP
+
 	mu          sync.Mutex
 	credentials credentials // the client's
 	version     uint64      // of the offer that pion has
@@ -71,12 +75,13 @@ func (t *Transport) NewPeer(config PeerConfig) (*Peer, error) {
 		return nil, err
 	}
 	p := &Peer{
-		transport: t, config: config, pc: pc, port: portOf(ports.socket.LocalAddr().String()),
+		transport: t, config: config, pc: pc, socket: ports.socket, port: portOf(ports.socket.LocalAddr().String()),
 		gathered: make(chan struct{}, 1), connected: make(chan struct{}), gone: make(chan struct{}),
 		credentials: config.Offer.credentials,
 	}
 	p.connect = sync.OnceFunc(func() { close(p.connected) })
 	pc.OnConnectionStateChange(p.changed)
+	pc.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(p.follow)
 	pc.OnICEGatheringStateChange(func(s webrtc.ICEGatheringState) {
 		if s == webrtc.ICEGatheringStateComplete {
 			select {
@@ -287,6 +292,30 @@ func (p *Peer) watch(ctx context.Context, s *seat, end context.CancelCauseFunc) 
 		end(p.why)
 	case <-ctx.Done():
 	}
+}
+
+// follow learns where the client is.
+func (p *Peer) follow(pair *webrtc.ICECandidatePair) {
+	p.route.Store(nil)
+	if pair == nil || pair.Remote == nil || pair.Remote.Protocol != webrtc.ICEProtocolUDP {
+		return
+	}
+	a, err := netip.ParseAddr(pair.Remote.Address)
+	if err == nil {
+		p.route.Store(&batch{to: netip.AddrPortFrom(a.Unmap(), pair.Remote.Port)})
+	}
+}
+
+// Together sends what write sends in as few system calls as can be. Only one
+// goroutine of a peer may be in it.
+func (p *Peer) Together(write func()) {
+	b := p.route.Load()
+	if b == nil || !p.socket.hold(b) {
+		write()
+		return
+	}
+	defer p.socket.release(b)
+	write()
 }
 
 // Connected is closed once media can flow.

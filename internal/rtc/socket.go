@@ -28,6 +28,7 @@ type socket struct {
 	broke          context.CancelCauseFunc
 	closed         chan struct{}
 	sent, received atomic.Uint64
+	batches        batches
 }
 
 func newSocket(conn *net.UDPConn, broke context.CancelCauseFunc) *socket {
@@ -59,6 +60,9 @@ func (s *socket) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 // WriteToAddrPort is ice.AddrPortReaderWriter's.
 func (s *socket) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	s.sent.Add(1)
+	if s.gather(b, to) {
+		return len(b), nil
+	}
 	return s.WriteToUDPAddrPort(b, to)
 }
 

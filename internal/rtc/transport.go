@@ -73,8 +73,9 @@ type ports struct {
 	issued      time.Time
 }
 
-// maxPending is how many sessions of one network may wait for a connection.
-const maxPending = 32
+// maxPending is how many sessions of one network may wait for a connection: a
+// school behind one address comes at once.
+const maxPending = 128
 
 // New is a transport that does nothing before Run.
 func New(config Config) *Transport {
@@ -187,15 +188,16 @@ type seat struct {
 	left      bool
 }
 
-// admit counts a session in, if there is room.
-func (t *Transport) admit(from netip.Addr) (*seat, error) {
+// admit counts a session in, if there is room; reserved is the share of places
+// that it must leave free.
+func (t *Transport) admit(from netip.Addr, reserved float64) (*seat, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := &seat{transport: t, network: network(from)}
 	switch {
 	case t.ports == nil:
 		return nil, ErrDown
-	case t.open >= t.config.MaxSessions, t.pending[s.network] >= maxPending:
+	case t.open >= t.config.MaxSessions-int(reserved*float64(t.config.MaxSessions)), t.pending[s.network] >= maxPending:
 		t.counters.refused.Add(1)
 		return nil, errFull
 	}

@@ -31,12 +31,12 @@ func BenchmarkFan(b *testing.B) {
 		return len(program.viewers) == viewers
 	}
 	require.Eventually(b, joined, rtctest.Wait, time.Millisecond)
-	data := accessUnit(nal(0x65, rung.Bitrate/8/30))
+	data := accessUnit(nal(0x41, rung.Bitrate/8/30))
 	b.ResetTimer()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for n := range b.N {
-		program.Write(&media.Packet{Track: rung.Track, PTS: rate.At(int64(n)), Key: true, Data: data})
+		program.Write(&media.Packet{Track: rung.Track, PTS: rate.At(int64(n)), Key: n == 0, Data: data})
 		<-ticker.C
 	}
 	b.StopTimer()

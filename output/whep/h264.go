@@ -90,14 +90,15 @@ func aggregate(payloads, sets [][]byte) [][]byte {
 	return payloads
 }
 
-// fragments splits a NAL unit evenly (RFC 6184 §5.8).
+// fragments splits a NAL unit (RFC 6184 §5.8), all but the last as large as
+// fits: the kernel sends datagrams of one size in one call.
 func fragments(payloads [][]byte, nal []byte) [][]byte {
 	const room = payloadSize - 2
 	body := nal[1:]
 	count := (len(body) + room - 1) / room
 	buffer := make([]byte, 0, len(body)+2*count)
 	for i := range count {
-		part := body[i*len(body)/count : (i+1)*len(body)/count]
+		part := body[i*room : min((i+1)*room, len(body))]
 		header := nal[0] & nalMask
 		if i == 0 {
 			header |= fuStart

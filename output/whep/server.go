@@ -62,7 +62,7 @@ func New(config Config) *Server {
 	s := &Server{config: config, programs: map[string]*Program{}}
 	s.endpoint = rtc.NewEndpoint(rtc.EndpointConfig{
 		Transport: config.Transport, Prefix: "/whep/", Direction: rtc.Receives,
-		Authorize: s.authorize, Open: s.open, ICEServers: config.ICEServers, Log: config.Log,
+		Authorize: s.authorize, Open: s.open, Reserved: 0.1, ICEServers: config.ICEServers, Log: config.Log,
 	})
 	return s
 }

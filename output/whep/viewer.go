@@ -199,7 +199,11 @@ func (v *viewer) serve(ctx context.Context) error {
 			v.adapt(now)
 		}
 		now := time.Now()
-		v.send(now)
+		if len(v.outbox) > 1 {
+			v.peer.Together(func() { v.send(now) })
+		} else {
+			v.send(now)
+		}
 		if len(v.outbox) > 0 {
 			timer.Reset(v.pacer.wait(now, len(v.outbox[0].payload)))
 		}
