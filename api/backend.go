@@ -29,6 +29,7 @@ type Backend interface {
 	Live
 	Recordings
 	Clips
+	ShowLog
 	Access
 	System() System
 	Capabilities() Capabilities
@@ -99,6 +100,13 @@ type Clips interface {
 	GetClip(id string) (Stored[Clip], error)
 	UpdateClip(ctx context.Context, id string, match Match, change func(Titles) (Titles, error)) (Stored[Clip], error)
 	DeleteClip(ctx context.Context, id string, match Match) error
+}
+
+// ShowLog is what was done on a channel's air, and what its store holds.
+type ShowLog interface {
+	// Timeline takes the zero time for an end that is not named.
+	Timeline(channel string, from, to time.Time) (Timeline, error)
+	Mark(ctx context.Context, channel, text string, at time.Time) (ShowEvent, error)
 }
 
 // Access keeps keys and sessions. Secrets are stored as hashes.

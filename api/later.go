@@ -69,7 +69,7 @@ func notYet(what string) string { return fmt.Sprintf("this version does not do %
 
 // laterRoutes are the routes of the public contract that this version has not.
 var laterRoutes = regexp.MustCompile(`^/v1/(users|alarms|audit|webhooks|export|import|assets|events|ws|jobs)(/|$)|` +
-	`^/v1/channels/[^/]+/(auto|ftb|overlays|timed-events|destinations|timeline)(/|$)|^/v1/sources/[^/]+/thumbnail\.jpg$`)
+	`^/v1/channels/[^/]+/(auto|ftb|overlays|timed-events|destinations)(/|$)|^/v1/sources/[^/]+/thumbnail\.jpg$`)
 
 // unknownRoute answers what no route of the document answers.
 func (s *Server) unknownRoute(c echo.Context) error {

@@ -279,6 +279,30 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for ShowEventType.
+const (
+	ShowEventTypeChange  ShowEventType = "change"
+	ShowEventTypeCut     ShowEventType = "cut"
+	ShowEventTypeMark    ShowEventType = "mark"
+	ShowEventTypePreview ShowEventType = "preview"
+)
+
+// Valid indicates whether the value is a known member of the ShowEventType enum.
+func (e ShowEventType) Valid() bool {
+	switch e {
+	case ShowEventTypeChange:
+		return true
+	case ShowEventTypeCut:
+		return true
+	case ShowEventTypeMark:
+		return true
+	case ShowEventTypePreview:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SourceKind.
 const (
 	SourceKindPush SourceKind = "push"
@@ -620,6 +644,13 @@ type LiveAnswer struct {
 	Time    Timestamp `json:"time"`
 }
 
+// MarkRequest defines model for MarkRequest.
+type MarkRequest struct {
+	// At Now unless it is named; up to an hour ahead
+	At   Timestamp `json:"at,omitempty,omitzero"`
+	Text string    `json:"text"`
+}
+
 // MergePatch JSON merge patch (RFC 7396)
 type MergePatch map[string]interface{}
 
@@ -771,6 +802,22 @@ type SessionRequest struct {
 	Token string `json:"token"`
 }
 
+// ShowEvent defines model for ShowEvent.
+type ShowEvent struct {
+	// Frame Count of the canvas rate since the Unix epoch
+	Frame   int64  `json:"frame"`
+	Preview string `json:"preview,omitempty,omitzero"`
+	Program string `json:"program,omitempty,omitzero"`
+
+	// Text Of a mark
+	Text string        `json:"text,omitempty,omitzero"`
+	Time Timestamp     `json:"time"`
+	Type ShowEventType `json:"type"`
+}
+
+// ShowEventType defines model for ShowEvent.Type.
+type ShowEventType string
+
 // Slug Examples: cam1
 type Slug = string
 
@@ -899,6 +946,26 @@ type TestSettings struct {
 	ToneHz int `json:"toneHz,omitempty,omitzero"`
 }
 
+// TimeRange defines model for TimeRange.
+type TimeRange struct {
+	End   Timestamp `json:"end"`
+	Start Timestamp `json:"start"`
+}
+
+// Timeline defines model for Timeline.
+type Timeline struct {
+	// Events In the order of their frames
+	Events []ShowEvent `json:"events"`
+	From   Timestamp   `json:"from"`
+
+	// Gaps What is missing between them
+	Gaps []TimeRange `json:"gaps"`
+
+	// Ranges What is held, whole segments
+	Ranges []TimeRange `json:"ranges"`
+	To     Timestamp   `json:"to"`
+}
+
 // TrackInfo defines model for TrackInfo.
 type TrackInfo struct {
 	Channels   int    `json:"channels,omitempty,omitzero"`
@@ -965,6 +1032,11 @@ type PutChannelParams struct {
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
+// CreateMarkParams defines parameters for CreateMark.
+type CreateMarkParams struct {
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // CreateRecordingParams defines parameters for CreateRecording.
 type CreateRecordingParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
@@ -991,6 +1063,15 @@ type PatchSceneParams struct {
 type PutSceneParams struct {
 	// IfMatch The ETag of the revision to change, or *
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// GetTimelineParams defines parameters for GetTimeline.
+type GetTimelineParams struct {
+	// From An hour before to unless it is named
+	From time.Time `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Now unless it is named; not part of the answer
+	To time.Time `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
 // ListClipsParams defines parameters for ListClips.
@@ -1104,6 +1185,9 @@ type PatchSourceAudioApplicationMergePatchPlusJSONRequestBody = MergePatch
 
 // CutJSONRequestBody defines body for Cut for application/json ContentType.
 type CutJSONRequestBody = CutRequest
+
+// CreateMarkJSONRequestBody defines body for CreateMark for application/json ContentType.
+type CreateMarkJSONRequestBody = MarkRequest
 
 // SetPreviewJSONRequestBody defines body for SetPreview for application/json ContentType.
 type SetPreviewJSONRequestBody = PreviewRequest
@@ -1250,6 +1334,9 @@ type ServerInterface interface {
 	// Cut Take the preview scene, or the one named, to program on a frame
 	// (POST /v1/channels/{id}/cut)
 	Cut(ctx echo.Context, id ID) error
+	// CreateMark Write a text on the timeline
+	// (POST /v1/channels/{id}/marks)
+	CreateMark(ctx echo.Context, id ID, params CreateMarkParams) error
 
 	// (POST /v1/channels/{id}/preview)
 	SetPreview(ctx echo.Context, id ID) error
@@ -1283,6 +1370,9 @@ type ServerInterface interface {
 
 	// (POST /v1/channels/{id}/stop)
 	StopChannel(ctx echo.Context, id ID) error
+	// GetTimeline What the channel holds of a time, and what was done on air
+	// (GET /v1/channels/{id}/timeline)
+	GetTimeline(ctx echo.Context, id ID, params GetTimelineParams) error
 	// ListClips All clips, oldest first
 	// (GET /v1/clips)
 	ListClips(ctx echo.Context, params ListClipsParams) error
@@ -1632,6 +1722,42 @@ func (w *ServerInterfaceWrapper) Cut(ctx echo.Context) error {
 	return err
 }
 
+// CreateMark converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateMark(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMarkParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateMark(ctx, id, params)
+	return err
+}
+
 // SetPreview converts echo context to params.
 func (w *ServerInterfaceWrapper) SetPreview(ctx echo.Context) error {
 	var err error
@@ -1937,6 +2063,38 @@ func (w *ServerInterfaceWrapper) StopChannel(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StopChannel(ctx, id)
+	return err
+}
+
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, id, params)
 	return err
 }
 
@@ -2688,6 +2846,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/channels/:id/audio", wrapper.GetAudio, options.OperationMiddlewares["getAudio"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.GetSourceAudio, options.OperationMiddlewares["getSourceAudio"]...)
 	router.PATCH(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.PatchSourceAudio, options.OperationMiddlewares["patchSourceAudio"]...)
+	router.GET(options.BaseURL+"/v1/channels/:id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
+	router.POST(options.BaseURL+"/v1/channels/:id/marks", wrapper.CreateMark, options.OperationMiddlewares["createMark"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/recordings", wrapper.CreateRecording, options.OperationMiddlewares["createRecording"]...)
 	router.GET(options.BaseURL+"/v1/recordings", wrapper.ListRecordings, options.OperationMiddlewares["listRecordings"]...)
 	router.DELETE(options.BaseURL+"/v1/recordings/:id", wrapper.DeleteRecording, options.OperationMiddlewares["deleteRecording"]...)
@@ -3129,6 +3289,47 @@ type CutdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CutdefaultApplicationProblemPlusJSONResponse) VisitCutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMarkRequestObject struct {
+	Id     ID `json:"id"`
+	Params CreateMarkParams
+	Body   *CreateMarkJSONRequestBody
+}
+
+type CreateMarkResponseObject interface {
+	VisitCreateMarkResponse(w http.ResponseWriter) error
+}
+
+type CreateMark201JSONResponse ShowEvent
+
+func (response CreateMark201JSONResponse) VisitCreateMarkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMarkdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateMarkdefaultApplicationProblemPlusJSONResponse) VisitCreateMarkResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3611,6 +3812,46 @@ type StopChanneldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StopChanneldefaultApplicationProblemPlusJSONResponse) VisitStopChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimelineRequestObject struct {
+	Id     ID `json:"id"`
+	Params GetTimelineParams
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200JSONResponse Timeline
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimelinedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTimelinedefaultApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4881,6 +5122,9 @@ type StrictServerInterface interface {
 	// Cut Take the preview scene, or the one named, to program on a frame
 	// (POST /v1/channels/{id}/cut)
 	Cut(ctx context.Context, request CutRequestObject) (CutResponseObject, error)
+	// CreateMark Write a text on the timeline
+	// (POST /v1/channels/{id}/marks)
+	CreateMark(ctx context.Context, request CreateMarkRequestObject) (CreateMarkResponseObject, error)
 
 	// (POST /v1/channels/{id}/preview)
 	SetPreview(ctx context.Context, request SetPreviewRequestObject) (SetPreviewResponseObject, error)
@@ -4914,6 +5158,9 @@ type StrictServerInterface interface {
 
 	// (POST /v1/channels/{id}/stop)
 	StopChannel(ctx context.Context, request StopChannelRequestObject) (StopChannelResponseObject, error)
+	// GetTimeline What the channel holds of a time, and what was done on air
+	// (GET /v1/channels/{id}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// ListClips All clips, oldest first
 	// (GET /v1/clips)
 	ListClips(ctx context.Context, request ListClipsRequestObject) (ListClipsResponseObject, error)
@@ -5387,6 +5634,48 @@ func (sh *strictHandler) Cut(ctx echo.Context, id ID) error {
 	return nil
 }
 
+// CreateMark operation middleware
+func (sh *strictHandler) CreateMark(ctx echo.Context, id ID, params CreateMarkParams) error {
+	var request CreateMarkRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body CreateMarkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMark(ctx.Request().Context(), request.(CreateMarkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMark")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateMarkResponseObject); ok {
+		return validResponse.VisitCreateMarkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SetPreview operation middleware
 func (sh *strictHandler) SetPreview(ctx echo.Context, id ID) error {
 	var request SetPreviewRequestObject
@@ -5765,6 +6054,32 @@ func (sh *strictHandler) StopChannel(ctx echo.Context, id ID) error {
 		return err
 	} else if validResponse, ok := response.(StopChannelResponseObject); ok {
 		return validResponse.VisitStopChannelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, id ID, params GetTimelineParams) error {
+	var request GetTimelineRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -48,6 +48,7 @@ func TestWhatIsRecordedCanBePlayed(t *testing.T) {
 	a.stored(ended + segmentFrames)
 	a.holdRecording(id, began, ended)
 	a.holdClip(began + 37) // before the kill
+	a.holdTimeline(cut.Frame)
 	a.holdSeeking(a.mediaURL("/vod/"+id+"/download.mp4"), began)
 	a.holdStartOver(began)
 
@@ -223,6 +224,30 @@ func (a *appliance) holdClip(first int64) {
 	for _, id := range []string{id, ahead["id"].(string)} {
 		a.call(204, "DELETE", "/v1/clips/"+id, nil)
 	}
+}
+
+// holdTimeline finds the cut, with its frame, and the time that the server was
+// down, all of it from before a SIGKILL.
+func (a *appliance) holdTimeline(cut int64) {
+	t := a.t
+	t.Helper()
+	a.call(201, "POST", "/v1/channels/main/marks", map[string]any{"text": "the end"})
+	line := a.call(200, "GET", "/v1/channels/main/timeline?to="+time.Now().Add(time.Minute).UTC().Format("2006-01-02T15:04:05.000Z"), nil)
+	events := line["events"].([]any)
+	require.Len(t, events, 2)
+	first, last := events[0].(map[string]any), events[1].(map[string]any)
+	require.Equal(t, "cut", first["type"])
+	require.Equal(t, float64(cut), first["frame"])
+	require.Equal(t, "test1", first["program"])
+	require.Equal(t, "the end", last["text"])
+	gaps := parsePlaylist(t, a.text("/dvr/main/"+fmt.Sprintf("%.3f", float64(rate.At(cut))/1e9)+"-now/v180/index.m3u8")).gaps()
+	if len(gaps) == 0 { // the server was back before a segment was over
+		require.Empty(t, line["gaps"])
+		require.Len(t, line["ranges"], 1)
+		return
+	}
+	require.Len(t, line["gaps"], 1)
+	require.Len(t, line["ranges"], 2)
 }
 
 // holdSeeking jumps about in a file that begins near a frame.

@@ -180,11 +180,12 @@ func (c *channel) disconnectFeeds() {
 	clear(c.feeds)
 }
 
-// change puts a changed show on air at a tick, without a break.
-func (c *channel) change(ctx context.Context, show worker.Show) error {
-	if _, err := c.host.Do(ctx, worker.Command{Show: &show}); err != nil {
-		return fmt.Errorf("change channel %q: %w", c.ID, err)
+// change puts a changed show on air at a tick, without a break, and gives the tick.
+func (c *channel) change(ctx context.Context, show worker.Show) (frame int64, err error) {
+	ack, err := c.host.Do(ctx, worker.Command{Show: &show})
+	if err != nil {
+		return 0, fmt.Errorf("change channel %q: %w", c.ID, err)
 	}
 	c.subscribe()
-	return nil
+	return ack.Frame, nil
 }

@@ -39,7 +39,7 @@ type program struct {
 }
 
 // channels keeps the programs of the node. It implements api.Channels, api.Live,
-// api.Recordings and api.Clips.
+// api.Recordings, api.Clips and api.ShowLog.
 type channels struct {
 	store   state.Store
 	sources *sources
@@ -47,6 +47,7 @@ type channels struct {
 	log     *slog.Logger
 	base    channelConfig // what every run shares
 	archive *archive
+	showLog *showLog
 
 	mu     sync.RWMutex
 	byID   map[string]*program
@@ -68,7 +69,11 @@ func openChannels(ctx context.Context, store state.Store, sources *sources, base
 	if err != nil {
 		return nil, err
 	}
-	c := &channels{archive: archive, store: store, sources: sources, clock: base.Clock, log: base.Log, base: base, byID: map[string]*program{},
+	showLog, err := openShowLog(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	c := &channels{archive: archive, showLog: showLog, store: store, sources: sources, clock: base.Clock, log: base.Log, base: base, byID: map[string]*program{},
 		guests: map[string]bool{}, wake: make(chan struct{}, 1)}
 	for id, document := range documents {
 		onAir, ok := airs[id]
@@ -280,7 +285,10 @@ func (c *channels) apply(ctx context.Context, p *program) error {
 	if run == nil {
 		return nil
 	}
-	err := run.change(ctx, c.show(p))
+	frame, err := run.change(ctx, c.show(p))
+	if err == nil {
+		c.note(ctx, p, api.ShowEvent{Type: api.ShowEventTypeChange, Frame: frame})
+	}
 	var refused *worker.Refused
 	switch {
 	case errors.Is(err, worker.ErrNoWorker):
@@ -450,6 +458,9 @@ func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match
 	// The id is free for another channel only when nothing of this one is left.
 	running.stop()
 	c.base.Origin.Remove(id)
+	if err := c.showLog.clear(ctx, id); err != nil {
+		c.log.Warn("remove the show log of deleted channel", "channel", id, "err", err)
+	}
 	if err := c.closeStore(p); err != nil {
 		c.log.Warn("close store of deleted channel", "channel", id, "err", err)
 	}

@@ -36,6 +36,11 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 	onAir.Program, onAir.Preview = ack.Program, ack.Preview
 	err = c.storeAir(ctx, p, onAir)
 	c.mu.Unlock()
+	done := api.ShowEvent{Type: api.ShowEventTypeCut, Frame: ack.Frame, Program: ack.Program, Preview: ack.Preview}
+	if take.Preview {
+		done.Type = api.ShowEventTypePreview
+	}
+	c.note(ctx, p, done)
 	return api.LiveAnswer{
 		Program: ack.Program, Preview: ack.Preview, Frame: ack.Frame,
 		Time: api.Timestamp{Time: rate.At(ack.Frame).UTC()},

@@ -188,7 +188,8 @@ func (c *channels) recording(id string) (origin.Recording, bool) {
 // span is how much a store holds of a run of segments.
 type span struct {
 	duration, missing time.Duration // gaps included; of gaps
-	last              int64         // newest whole segment of it; below from where there is none
+	gaps              map[int64]bool
+	last              int64 // newest whole segment of it; below from where there is none
 }
 
 // held looks at all renditions: a segment that one of them lacks is missing.
@@ -208,6 +209,7 @@ func (c *channels) held(channel string, from, to int64) span {
 	segment := edge.Layout.Grid.SegmentDuration()
 	last := to - 1
 	gaps := map[int64]bool{}
+	s.gaps = gaps
 	for _, r := range edge.Layout.Renditions {
 		l := edge.Listing(r.ID)
 		if l == nil {
