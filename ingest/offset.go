@@ -26,10 +26,10 @@ const (
 	// drifts, whose pitch is its own. What measures of one path differ by is no
 	// error.
 	deadBand   = 2 * time.Millisecond
-	gentle     = 25 * time.Millisecond
+	gentle     = 22 * time.Millisecond
 	gentleSlew = 0.001           // seconds a second
 	gentleTime = 4 * time.Second // a small error shrinks to 1/e in this time
-	steepTime  = time.Second / 2 // what exceeds gentle does in this
+	steepTime  = time.Second     // what exceeds gentle does in this
 	steepSlew  = 0.020           // seconds a second
 )
 

@@ -46,10 +46,10 @@ func TestTimelineKeepsThePitch(t *testing.T) {
 			return 20*ms + time.Duration(float64(1500*time.Microsecond)*(1+math.Sin(c.Seconds()/7))) + time.Duration(rnd.Int64N(int64(4*ms)))
 		}, 0.0004, 5 * ms},
 		{"a path that shortens", func(rnd *rand.Rand, c time.Duration) time.Duration {
-			return after(jitter(rnd, c), 0, 22*ms) - after(0, 0, min(22*ms, 22*ms*(c/(15*time.Second))))
+			return after(jitter(rnd, c), 0, 20*ms) - after(0, 0, min(20*ms, 20*ms*(c/(15*time.Second))))
 		}, 0.00101, 5 * ms},
 		{"a path that lengthens", func(rnd *rand.Rand, c time.Duration) time.Duration {
-			return jitter(rnd, c) + min(22*ms, 22*ms*(c/(15*time.Second)))
+			return jitter(rnd, c) + min(20*ms, 20*ms*(c/(15*time.Second)))
 		}, 0.00101, 25 * ms},
 		{"a first second that hastens", func(rnd *rand.Rand, c time.Duration) time.Duration {
 			return jitter(rnd, c) + max(0, 900*ms-c)/5
@@ -61,5 +61,18 @@ func TestTimelineKeepsThePitch(t *testing.T) {
 			require.LessOrEqual(t, glide(samples, 1500*ms, time.Minute), c.most)
 			require.LessOrEqual(t, worst(samples, 200*ms, 45*time.Second, time.Minute), c.off)
 		})
+	}
+}
+
+// A clock that is off keeps the pitch that it has, and little more, while the
+// offset follows it.
+func TestTimelineFollowsADriftEvenly(t *testing.T) {
+	for ppm, most := range map[int64]float64{200: 0.0006, 1000: 0.00101, 10_000: 0.014, -10_000: 0.015} {
+		drift := feed{length: 2 * time.Minute, source: func(_ bool, c time.Duration) time.Duration {
+			return c + c*time.Duration(ppm)/1_000_000
+		}}
+		samples, stats := drift.run(t, 200*time.Millisecond)
+		require.LessOrEqual(t, glide(samples, 10*time.Second, 2*time.Minute), most, "%d ppm", ppm)
+		require.Zero(t, stats.Steps)
 	}
 }

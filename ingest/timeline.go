@@ -25,6 +25,9 @@ const (
 // nothing to do with the others' is anchored by its own arrival. Every track's
 // DTS ascends, whatever the source does.
 //
+// A packet is mapped when it comes, or noted then and placed later: so the
+// sound of a publisher that joins waits until the offset has settled.
+//
 // It has no clock inside and belongs to one goroutine.
 type Timeline struct {
 	latency time.Duration
