@@ -92,7 +92,7 @@ func (c *cpuCompositor) Compose(layers []Layer, background Color) (Composition, 
 	if c.previous.shows(resolved, background) {
 		return c.previous.composition.retain(), nil
 	}
-	composition, err := c.frames()
+	composition, err := c.config.frames(c.pool)
 	if err != nil {
 		return Composition{}, err
 	}
@@ -115,17 +115,17 @@ func (c *cpuCompositor) Compose(layers []Layer, background Color) (Composition, 
 }
 
 // frames gives a canvas and its rungs, unwritten.
-func (c *cpuCompositor) frames() (Composition, error) {
-	canvas, err := c.pool.Get(c.config.Canvas)
+func (c CompositorConfig) frames(pool *Pool) (Composition, error) {
+	canvas, err := pool.Get(c.Canvas)
 	if err != nil {
 		return Composition{}, fmt.Errorf("compose: %w", err)
 	}
-	composition := Composition{Canvas: canvas, Rungs: make([]*Frame, 0, len(c.config.Rungs))}
-	for _, size := range c.config.Rungs {
+	composition := Composition{Canvas: canvas, Rungs: make([]*Frame, 0, len(c.Rungs))}
+	for _, size := range c.Rungs {
 		rung := canvas
-		if size == c.config.Canvas {
+		if size == c.Canvas {
 			canvas.Retain()
-		} else if rung, err = c.pool.Get(size); err != nil {
+		} else if rung, err = pool.Get(size); err != nil {
 			composition.Release()
 			return Composition{}, fmt.Errorf("compose rung %v: %w", size, err)
 		}

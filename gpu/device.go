@@ -3,8 +3,10 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
+	"millrace/gpu/cuda"
 	"millrace/internal/media"
 )
 
@@ -15,6 +17,7 @@ var ErrNoDevice = errors.New("no such device")
 // Info describes a device.
 type Info struct {
 	Name    string // "cpu", "cuda:0"
+	Card    string // the card's own name; empty on the CPU
 	Encoder string // what NewEncoder uses: "libx264"
 	Reason  string // why "auto" chose this one; empty when it was asked for by name
 }
@@ -103,9 +106,31 @@ func Open(name string) (Device, error) {
 	case name == "cpu":
 		return newCPU(""), nil
 	case name == "auto" || name == "":
-		return newCPU("no CUDA device"), nil
-	case name == "cuda" || strings.HasPrefix(name, "cuda:"):
-		return nil, fmt.Errorf("open device %q: %w: this version does not drive CUDA devices yet", name, ErrNoDevice)
+		return openBest(cuda.Library), nil
+	case name == "cuda":
+		name = "cuda:0"
 	}
-	return nil, fmt.Errorf("open device %q: %w", name, ErrNoDevice)
+	ordinal, err := strconv.Atoi(strings.TrimPrefix(name, "cuda:"))
+	if err != nil || !strings.HasPrefix(name, "cuda:") {
+		return nil, fmt.Errorf("open device %q: %w", name, ErrNoDevice)
+	}
+	device, err := openCUDA(cuda.Library, ordinal)
+	if err != nil {
+		return nil, fmt.Errorf("open device %q: %w: %w", name, ErrNoDevice, err)
+	}
+	return device, nil
+}
+
+// openBest gives the first real card, else the CPU, with the reason.
+func openBest(library string) Device {
+	device, err := openCUDA(library, 0)
+	if err != nil {
+		return newCPU(err.Error())
+	}
+	if device.card.Driver().Emulated() {
+		device.Close()
+		return newCPU("no CUDA device: the driver is an emulation, test equipment")
+	}
+	device.reason = "the first CUDA device"
+	return device
 }

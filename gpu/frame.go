@@ -28,6 +28,10 @@ type Frame struct {
 	plane  [3]unsafe.Pointer
 	stride [3]int // bytes
 
+	card   *cudaDevice // the planes are in its memory; nil for the host's
+	tick   *tick       // what writes a picture on the card; nil when that is over
+	mirror *Frame      // the copy of a host's picture on a card, under that device's lock
+
 	refs atomic.Int32
 	home *Pool
 	body memory
@@ -41,14 +45,27 @@ type memory interface {
 }
 
 // Plane is plane i (0 Y, 1 Cb, 2 Cr) with its stride in bytes: valid while the
-// caller holds a reference, and read-only once the frame has been handed on.
+// caller holds a reference, and read-only once the frame has been handed on. The
+// frame must be in host memory: see Download.
 func (f *Frame) Plane(i int) (pixels []byte, stride int) {
+	if f.card != nil {
+		panic("gpu: the planes of a picture on a card were asked for")
+	}
 	size := f.Size
 	if i > 0 {
 		size = size.Chroma()
 	}
 	n := f.stride[i]*(size.Height-1) + size.Width
 	return unsafe.Slice((*byte)(f.plane[i]), n), f.stride[i]
+}
+
+// Download gives the picture in host memory, with one reference for the caller:
+// the frame itself where it is there already.
+func (f *Frame) Download() (*Frame, error) {
+	if f.card == nil {
+		return f.Retain(), nil
+	}
+	return f.card.download(f)
 }
 
 // Retain adds a reference and gives the frame back.

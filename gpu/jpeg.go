@@ -27,6 +27,10 @@ func EncodeJPEG(device Device, f *Frame, width int) ([]byte, error) {
 		return nil, fmt.Errorf("encode JPEG: %w", err)
 	}
 	defer small.Release()
+	if f, err = f.Download(); err != nil {
+		return nil, fmt.Errorf("encode JPEG: %w", err)
+	}
+	defer f.Release()
 	whole := image.Rect(0, 0, f.Size.Width&^1, f.Size.Height&^1)
 	op := C.mr_op{kind: C.MR_SCALE, target: C.MR_SCRATCH, src: view(f.picture(), &whole), dst: view(small.picture(), nil)}
 	if C.mr_run(&op, 1, 0) != 0 {

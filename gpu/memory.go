@@ -58,12 +58,17 @@ func (f *Frame) allocate(size Size) error {
 	if block == nil {
 		return fmt.Errorf("allocate a picture of %v: out of memory", size)
 	}
+	f.layOut(size, block)
+	f.body = hostMemory{block}
+	return nil
+}
+
+// layOut places the three planes in a block of size.bytes().
+func (f *Frame) layOut(size Size, block unsafe.Pointer) {
 	chroma := size.Chroma()
 	f.Size, f.Aspect = size, 1
-	f.body = hostMemory{block}
 	f.stride = [3]int{align64(size.Width), align64(chroma.Width), align64(chroma.Width)}
 	f.plane[0] = block
 	f.plane[1] = unsafe.Add(block, f.stride[0]*size.Height)
 	f.plane[2] = unsafe.Add(f.plane[1], f.stride[1]*chroma.Height)
-	return nil
 }

@@ -5,7 +5,8 @@ import "sync"
 // Pool keeps the memory of released frames for the next ones, at most limit
 // bytes of it, and counts the frames that live. Safe for concurrent use.
 type Pool struct {
-	limit int
+	limit    int
+	allocate func(*Frame, Size) error // gives a frame its planes
 
 	mu     sync.Mutex
 	idle   []*Frame // oldest first
@@ -15,9 +16,10 @@ type Pool struct {
 }
 
 // NewPool makes an empty pool that keeps at most limit bytes of idle memory.
-func NewPool(limit int) *Pool { return &Pool{limit: limit} }
+func NewPool(limit int) *Pool { return &Pool{limit: limit, allocate: (*Frame).allocate} }
 
-// Get gives a frame in host memory with one reference and undefined contents.
+// Get gives a frame in the pool's kind of memory, the host's unless it is a
+// device's own, with one reference and undefined contents.
 func (p *Pool) Get(size Size) (*Frame, error) {
 	if err := size.check(); err != nil {
 		return nil, err
@@ -26,7 +28,7 @@ func (p *Pool) Get(size Size) (*Frame, error) {
 		return f, nil
 	}
 	f := &Frame{home: p}
-	if err := f.allocate(size); err != nil {
+	if err := p.allocate(f, size); err != nil {
 		return nil, err
 	}
 	return p.issue(f), nil
@@ -44,7 +46,7 @@ func (p *Pool) take(size Size) *Frame {
 		p.idle = append(p.idle[:i], p.idle[i+1:]...)
 		p.bytes -= size.bytes()
 		p.live++
-		f.PTS, f.Aspect = 0, 1
+		f.PTS, f.Aspect, f.tick = 0, 1, nil
 		f.refs.Store(1)
 		return f
 	}
@@ -63,6 +65,10 @@ func (p *Pool) issue(f *Frame) *Frame {
 
 // put takes a frame back whose last reference is gone.
 func (p *Pool) put(f *Frame) {
+	if f.mirror != nil {
+		f.mirror.Release()
+		f.mirror = nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.live--

@@ -21,7 +21,7 @@ type Device struct {
 	Memory     int // bytes
 
 	driver *Driver
-	c      C.mr_device
+	c      C.mr_cuda_device
 	users  atomic.Int32
 }
 
@@ -33,7 +33,7 @@ func (d *Driver) Open(ordinal int) (*Device, error) {
 	var name [128]C.char
 	var major, minor, processors C.int
 	var memory C.size_t
-	result := C.mr_describe(d.c, C.int(ordinal), &name[0], C.int(len(name)), &major, &minor, &processors, &memory)
+	result := C.mr_cuda_describe(d.c, C.int(ordinal), &name[0], C.int(len(name)), &major, &minor, &processors, &memory)
 	if err := d.fault("describe the card", result); err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (d *Driver) Open(ordinal int) (*Device, error) {
 	if device.Capability < minCapability {
 		return nil, fmt.Errorf("%s has compute capability %d.%d, below %d.%d", device.Name, major, minor, minCapability/10, minCapability%10)
 	}
-	if err := d.fault("make a context on "+device.Name, C.mr_open(d.c, C.int(ordinal), &device.c)); err != nil {
+	if err := d.fault("make a context on "+device.Name, C.mr_cuda_open(d.c, C.int(ordinal), &device.c)); err != nil {
 		return nil, err
 	}
 	device.users.Store(1)
@@ -70,7 +70,7 @@ func (d *Device) use(doing string, result C.int) error {
 // drop undoes use; the last one ends the context.
 func (d *Device) drop() {
 	if d.users.Add(-1) == 0 {
-		C.mr_close(&d.c)
+		C.mr_cuda_close(&d.c)
 	}
 }
 
@@ -88,7 +88,7 @@ type Memory struct {
 // Alloc gives a block on the card with undefined contents.
 func (d *Device) Alloc(size int) (*Memory, error) {
 	m := &Memory{Size: size, device: d}
-	if err := d.use("allocate memory on the card", C.mr_alloc(&d.c, C.size_t(size), &m.Address)); err != nil {
+	if err := d.use("allocate memory on the card", C.mr_cuda_alloc(&d.c, C.size_t(size), &m.Address)); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -98,7 +98,7 @@ func (d *Device) Alloc(size int) (*Memory, error) {
 // without a copy.
 func (d *Device) AllocHost(size int) (*Memory, error) {
 	m := &Memory{Size: size, device: d, pinned: true}
-	if err := d.use("pin host memory", C.mr_alloc_host(&d.c, C.size_t(size), &m.Address)); err != nil {
+	if err := d.use("pin host memory", C.mr_cuda_alloc_host(&d.c, C.size_t(size), &m.Address)); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -110,9 +110,9 @@ func (m *Memory) Bytes() []byte { return unsafe.Slice((*byte)(m.Address), m.Size
 // Free gives the block back, which no stream may still use.
 func (m *Memory) Free() {
 	if m.pinned {
-		C.mr_free_host(&m.device.c, m.Address)
+		C.mr_cuda_free_host(&m.device.c, m.Address)
 	} else {
-		C.mr_free(&m.device.c, m.Address)
+		C.mr_cuda_free(&m.device.c, m.Address)
 	}
 	m.device.drop()
 }
@@ -129,7 +129,7 @@ func (d *Device) LoadModule(ptx string) (*Module, error) {
 	defer C.free(unsafe.Pointer(image))
 	log := make([]byte, 4096)
 	m := &Module{device: d}
-	result := C.mr_module(&d.c, image, (*C.char)(unsafe.Pointer(&log[0])), C.size_t(len(log)), &m.handle)
+	result := C.mr_cuda_module(&d.c, image, (*C.char)(unsafe.Pointer(&log[0])), C.size_t(len(log)), &m.handle)
 	if err := d.use("load kernels", result); err != nil {
 		return nil, fmt.Errorf("%w %s", err, C.GoString((*C.char)(unsafe.Pointer(&log[0]))))
 	}
@@ -143,11 +143,11 @@ type Function struct{ handle unsafe.Pointer }
 func (m *Module) Function(name string) (f Function, err error) {
 	cName := C.CString(name)
 	defer C.free(unsafe.Pointer(cName))
-	return f, m.device.fault("find kernel "+name, C.mr_function(&m.device.c, m.handle, cName, &f.handle))
+	return f, m.device.fault("find kernel "+name, C.mr_cuda_function(&m.device.c, m.handle, cName, &f.handle))
 }
 
 // Close unloads the code.
 func (m *Module) Close() {
-	C.mr_unload_module(&m.device.c, m.handle)
+	C.mr_cuda_unload_module(&m.device.c, m.handle)
 	m.device.drop()
 }

@@ -47,7 +47,7 @@ enum { JIT_ERROR_LOG = 5, JIT_ERROR_LOG_SIZE = 6 };
 	X(launch, "cuLaunchKernel", (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *, \
 				     void **, void **))
 
-struct mr_driver {
+struct mr_cuda_driver {
 	void *library;
 	int (*emulated_live)(void); // of the emulation only
 #define FIELD(name, symbol, parameters) int(*name) parameters;
@@ -56,9 +56,9 @@ struct mr_driver {
 
 static address_t address(const void *pointer) { return (address_t)(uintptr_t)pointer; }
 
-mr_driver *mr_load(const char *library, char *why, size_t size)
+mr_cuda_driver *mr_cuda_load(const char *library, char *why, size_t size)
 {
-	mr_driver *driver = calloc(1, sizeof *driver);
+	mr_cuda_driver *driver = calloc(1, sizeof *driver);
 	if (driver == NULL) {
 		snprintf(why, size, "out of memory");
 		return NULL;
@@ -74,7 +74,7 @@ mr_driver *mr_load(const char *library, char *why, size_t size)
 	*(void **)&driver->name = dlsym(driver->library, symbol); \
 	if (driver->name == NULL) { \
 		snprintf(why, size, "driver too old: it has no %s", symbol); \
-		mr_unload(driver); \
+		mr_cuda_unload(driver); \
 		return NULL; \
 	}
 	ENTRY_POINTS(FIND)
@@ -82,13 +82,13 @@ mr_driver *mr_load(const char *library, char *why, size_t size)
 	return driver;
 }
 
-void mr_unload(mr_driver *driver)
+void mr_cuda_unload(mr_cuda_driver *driver)
 {
 	dlclose(driver->library);
 	free(driver);
 }
 
-int mr_init(mr_driver *driver, int *version, int *devices)
+int mr_cuda_init(mr_cuda_driver *driver, int *version, int *devices)
 {
 	int result = driver->init(0);
 	*version = *devices = 0;
@@ -96,17 +96,17 @@ int mr_init(mr_driver *driver, int *version, int *devices)
 	return result ? result : driver->count(devices);
 }
 
-const char *mr_error_text(mr_driver *driver, int result)
+const char *mr_cuda_error_text(mr_cuda_driver *driver, int result)
 {
 	const char *text = NULL;
 	driver->text(result, &text);
 	return text ? text : "unknown error";
 }
 
-int mr_emulated(mr_driver *driver) { return driver->emulated_live != NULL; }
-int mr_live(mr_driver *driver) { return driver->emulated_live ? driver->emulated_live() : 0; }
+int mr_cuda_emulated(mr_cuda_driver *driver) { return driver->emulated_live != NULL; }
+int mr_cuda_live(mr_cuda_driver *driver) { return driver->emulated_live ? driver->emulated_live() : 0; }
 
-int mr_describe(mr_driver *driver, int ordinal, char *name, int size, int *major, int *minor, int *processors, size_t *memory)
+int mr_cuda_describe(mr_cuda_driver *driver, int ordinal, char *name, int size, int *major, int *minor, int *processors, size_t *memory)
 {
 	int device, result = driver->device(&device, ordinal);
 	if (!result)
@@ -120,18 +120,18 @@ int mr_describe(mr_driver *driver, int ordinal, char *name, int size, int *major
 	return result ? result : driver->memory(memory, device);
 }
 
-int mr_open(mr_driver *driver, int ordinal, mr_device *device)
+int mr_cuda_open(mr_cuda_driver *driver, int ordinal, mr_cuda_device *device)
 {
 	int result = driver->device(&device->ordinal, ordinal);
 	device->driver = driver;
 	return result ? result : driver->retain(&device->context, device->ordinal);
 }
 
-int mr_close(mr_device *device) { return device->driver->release(device->ordinal); }
+int mr_cuda_close(mr_cuda_device *device) { return device->driver->release(device->ordinal); }
 
 // IN does one call with the device's context current on this thread.
 #define IN(device, call) \
-	mr_driver *d = (device)->driver; \
+	mr_cuda_driver *d = (device)->driver; \
 	void *old; \
 	int result = d->push((device)->context); \
 	if (result) \
@@ -140,10 +140,10 @@ int mr_close(mr_device *device) { return device->driver->release(device->ordinal
 	d->pop(&old); \
 	return result
 
-int mr_alloc(mr_device *device, size_t bytes, void **at)
+int mr_cuda_alloc(mr_cuda_device *device, size_t bytes, void **at)
 {
 	address_t made = 0;
-	mr_driver *d = device->driver;
+	mr_cuda_driver *d = device->driver;
 	void *old;
 	int result = d->push(device->context);
 	if (result)
@@ -154,11 +154,11 @@ int mr_alloc(mr_device *device, size_t bytes, void **at)
 	return result;
 }
 
-int mr_free(mr_device *device, void *at) { IN(device, d->free(address(at))); }
-int mr_alloc_host(mr_device *device, size_t bytes, void **at) { IN(device, d->alloc_host(at, bytes, 0)); }
-int mr_free_host(mr_device *device, void *at) { IN(device, d->free_host(at)); }
+int mr_cuda_free(mr_cuda_device *device, void *at) { IN(device, d->free(address(at))); }
+int mr_cuda_alloc_host(mr_cuda_device *device, size_t bytes, void **at) { IN(device, d->alloc_host(at, bytes, 0)); }
+int mr_cuda_free_host(mr_cuda_device *device, void *at) { IN(device, d->free_host(at)); }
 
-int mr_module(mr_device *device, const char *image, char *log, size_t size, void **module)
+int mr_cuda_module(mr_cuda_device *device, const char *image, char *log, size_t size, void **module)
 {
 	int options[] = {JIT_ERROR_LOG, JIT_ERROR_LOG_SIZE};
 	void *values[] = {log, (void *)size};
@@ -166,19 +166,19 @@ int mr_module(mr_device *device, const char *image, char *log, size_t size, void
 	IN(device, d->module(module, image, 2, options, values));
 }
 
-int mr_unload_module(mr_device *device, void *module) { IN(device, d->unload(module)); }
-int mr_function(mr_device *device, void *module, const char *name, void **function)
+int mr_cuda_unload_module(mr_cuda_device *device, void *module) { IN(device, d->unload(module)); }
+int mr_cuda_function(mr_cuda_device *device, void *module, const char *name, void **function)
 {
 	IN(device, d->function(function, module, name));
 }
 
-int mr_stream(mr_device *device, void **stream) { IN(device, d->stream(stream, NON_BLOCKING)); }
-int mr_stream_destroy(mr_device *device, void *stream) { IN(device, d->stream_destroy(stream)); }
-int mr_event(mr_device *device, int timed, void **event) { IN(device, d->event(event, timed ? 0 : NO_TIMING)); }
-int mr_event_destroy(mr_device *device, void *event) { IN(device, d->event_destroy(event)); }
-int mr_record(mr_device *device, void *stream, void *event) { IN(device, d->record(event, stream)); }
-int mr_stream_wait(mr_device *device, void *stream, void *event) { IN(device, d->stream_wait(stream, event, 0)); }
-int mr_elapsed(mr_device *device, void *from, void *to, float *milliseconds)
+int mr_cuda_stream(mr_cuda_device *device, void **stream) { IN(device, d->stream(stream, NON_BLOCKING)); }
+int mr_cuda_stream_destroy(mr_cuda_device *device, void *stream) { IN(device, d->stream_destroy(stream)); }
+int mr_cuda_event(mr_cuda_device *device, int timed, void **event) { IN(device, d->event(event, timed ? 0 : NO_TIMING)); }
+int mr_cuda_event_destroy(mr_cuda_device *device, void *event) { IN(device, d->event_destroy(event)); }
+int mr_cuda_record(mr_cuda_device *device, void *stream, void *event) { IN(device, d->record(event, stream)); }
+int mr_cuda_stream_wait(mr_cuda_device *device, void *stream, void *event) { IN(device, d->stream_wait(stream, event, 0)); }
+int mr_cuda_elapsed(mr_cuda_device *device, void *from, void *to, float *milliseconds)
 {
 	IN(device, d->elapsed(milliseconds, from, to));
 }
@@ -190,7 +190,7 @@ static long microseconds_now(void)
 	return now.tv_sec * 1000000L + now.tv_nsec / 1000;
 }
 
-static int poll_event(mr_driver *d, void *event, long microseconds)
+static int poll_event(mr_cuda_driver *d, void *event, long microseconds)
 {
 	const long start = microseconds_now();
 	for (;;) {
@@ -207,36 +207,36 @@ static int poll_event(mr_driver *d, void *event, long microseconds)
 	}
 }
 
-int mr_wait(mr_device *device, void *event, long microseconds) { IN(device, poll_event(d, event, microseconds)); }
+int mr_cuda_wait(mr_cuda_device *device, void *event, long microseconds) { IN(device, poll_event(d, event, microseconds)); }
 
-int mr_upload(mr_device *device, void *stream, void *to, const void *from, size_t bytes)
+int mr_cuda_upload(mr_cuda_device *device, void *stream, void *to, const void *from, size_t bytes)
 {
 	IN(device, d->upload(address(to), from, bytes, stream));
 }
 
-int mr_download(mr_device *device, void *stream, void *to, const void *from, size_t bytes)
+int mr_cuda_download(mr_cuda_device *device, void *stream, void *to, const void *from, size_t bytes)
 {
 	IN(device, d->download(to, address(from), bytes, stream));
 }
 
-int mr_copy(mr_device *device, void *stream, void *to, const void *from, size_t bytes)
+int mr_cuda_copy(mr_cuda_device *device, void *stream, void *to, const void *from, size_t bytes)
 {
 	IN(device, d->copy(address(to), address(from), bytes, stream));
 }
 
-static int launch(mr_driver *d, void *stream, void *function, int across, int down, int threads, void *argument)
+static int launch(mr_cuda_driver *d, void *stream, void *function, int across, int down, int threads, void *argument)
 {
 	address_t value = address(argument);
 	void *arguments[] = {&value};
 	return d->launch(function, (unsigned)across, (unsigned)down, 1, (unsigned)threads, 1, 1, 0, stream, arguments, NULL);
 }
 
-int mr_launch(mr_device *device, void *stream, void *function, int across, int down, int threads, void *argument)
+int mr_cuda_launch(mr_cuda_device *device, void *stream, void *function, int across, int down, int threads, void *argument)
 {
 	IN(device, launch(d, stream, function, across, down, threads, argument));
 }
 
-static int submit(mr_driver *d, void *stream, void *function, int across, int down, int threads, void *list,
+static int submit(mr_cuda_driver *d, void *stream, void *function, int across, int down, int threads, void *list,
 		  const void *host, size_t bytes, void *event)
 {
 	int result = d->upload(address(list), host, bytes, stream);
@@ -245,7 +245,7 @@ static int submit(mr_driver *d, void *stream, void *function, int across, int do
 	return result ? result : d->record(event, stream);
 }
 
-int mr_submit(mr_device *device, void *stream, void *function, int across, int down, int threads, void *list,
+int mr_cuda_submit(mr_cuda_device *device, void *stream, void *function, int across, int down, int threads, void *list,
 	      const void *host, size_t bytes, void *event)
 {
 	IN(device, submit(d, stream, function, across, down, threads, list, host, bytes, event));

@@ -35,7 +35,7 @@ var (
 
 // Driver is the loaded library. It is never unloaded: drivers do not bear that.
 type Driver struct {
-	c       *C.mr_driver
+	c       *C.mr_cuda_driver
 	version int // 1000*major + 10*minor of the newest CUDA that it knows
 	devices int
 }
@@ -46,12 +46,12 @@ func Load(library string) (*Driver, error) {
 	name := C.CString(library)
 	defer C.free(unsafe.Pointer(name))
 	var why [256]C.char
-	d := &Driver{c: C.mr_load(name, &why[0], C.size_t(len(why)))}
+	d := &Driver{c: C.mr_cuda_load(name, &why[0], C.size_t(len(why)))}
 	if d.c == nil {
 		return nil, fmt.Errorf("%w: %s", ErrNoDriver, C.GoString(&why[0]))
 	}
 	var version, devices C.int
-	result := C.mr_init(d.c, &version, &devices)
+	result := C.mr_cuda_init(d.c, &version, &devices)
 	d.version, d.devices = int(version), int(devices)
 	switch {
 	case result == noDevice, result == 0 && d.devices == 0:
@@ -72,10 +72,10 @@ func (d *Driver) Devices() int { return d.devices }
 
 // Emulated says that this is the emulation for tests: it computes on the CPU, and
 // its times mean nothing.
-func (d *Driver) Emulated() bool { return C.mr_emulated(d.c) != 0 }
+func (d *Driver) Emulated() bool { return C.mr_cuda_emulated(d.c) != 0 }
 
 // Live is what the emulation for tests has made and not got back.
-func (d *Driver) Live() int { return int(C.mr_live(d.c)) }
+func (d *Driver) Live() int { return int(C.mr_cuda_live(d.c)) }
 
 func dotted(version int) string { return fmt.Sprintf("%d.%d", version/1000, version%1000/10) }
 
@@ -126,5 +126,5 @@ func (d *Driver) fault(doing string, result C.int) error {
 	case gaveUp:
 		return &Error{doing, gaveUp, ErrHang.Error()}
 	}
-	return &Error{doing, int(result), C.GoString(C.mr_error_text(d.c, result))}
+	return &Error{doing, int(result), C.GoString(C.mr_cuda_error_text(d.c, result))}
 }
