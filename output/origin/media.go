@@ -114,9 +114,10 @@ func (q *request) media(d *documents) {
 }
 
 // early says that the name is not there but is to be waited for: a hinted part
-// (H13), or a segment that has begun by the clock or begins within two parts. A
-// DASH player goes by the clock, and must not be refused what a slow moment of
-// the encoder or the disk holds back.
+// (H13), or a segment that has begun by the clock or begins in less than a segment.
+// A DASH player goes by the clock: it must not be refused what a slow moment of
+// the encoder or the disk holds back, nor when a slow answer of /time has set
+// its clock ahead.
 func (q *request) early(d *documents, name mediaName, g *record.Segment, err error) bool {
 	p := d.playlists[q.rendition]
 	if p == nil || q.channel.over() {
@@ -134,7 +135,7 @@ func (q *request) early(d *documents, name mediaName, g *record.Segment, err err
 		return false
 	}
 	grid := p.rendition.Grid
-	soon := q.handler.config.Clock.Now().Add(2 * grid.PartDuration())
+	soon := q.handler.config.Clock.Now().Add(grid.SegmentDuration() - grid.PartDuration())
 	return name.segment == next && nextPart == 0 || name.segment > segment && name.segment <= grid.SegmentAt(soon)
 }
 
