@@ -1,0 +1,190 @@
+package appliance
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+
+	"millrace/api"
+	"millrace/internal/state"
+)
+
+// view is a channel's document with what is on its air; the caller holds mu.
+func (p *program) view() api.Stored[api.Channel] {
+	document := p.stored.Value
+	document.Program, document.Preview = p.onAir.Value.Program, p.onAir.Value.Preview
+	return api.Stored[api.Channel]{Value: document, Revision: p.stored.Revision}
+}
+
+// ListChannels implements api.Channels.
+func (c *channels) ListChannels() []api.Stored[api.Channel] {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	list := make([]api.Stored[api.Channel], 0, len(c.byID))
+	for _, p := range c.byID {
+		list = append(list, p.view())
+	}
+	slices.SortFunc(list, func(a, b api.Stored[api.Channel]) int { return cmp.Compare(a.Value.Id, b.Value.Id) })
+	return list
+}
+
+// GetChannel implements api.Channels.
+func (c *channels) GetChannel(id string) (api.Stored[api.Channel], error) {
+	p, err := c.find(id)
+	if err != nil {
+		return api.Stored[api.Channel]{}, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return p.view(), nil
+}
+
+// ChannelFaults implements api.Channels.
+func (c *channels) ChannelFaults(document api.Channel) []api.Fault {
+	return checkChannel(completed(document), c.knownSource)
+}
+
+// CreateChannel implements api.Channels.
+func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api.Stored[api.Channel], error) {
+	document = completed(document)
+	if faults := checkChannel(document, c.knownSource); len(faults) > 0 {
+		return api.Stored[api.Channel]{}, api.Invalid(faults...)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stored, err := create(ctx, c.store, kindChannel, document.Id, document)
+	if err != nil {
+		return api.Stored[api.Channel]{}, err
+	}
+	onAir := air{Program: document.Program, Preview: document.Preview}
+	storedAir, err := put(ctx, c.store, kindAir, document.Id, onAir, uint64(state.AnyRevision))
+	if err != nil {
+		return api.Stored[api.Channel]{}, err
+	}
+	p := &program{stored: stored, onAir: storedAir}
+	c.byID[document.Id] = p
+	if !document.Stopped {
+		c.start(p)
+	}
+	return p.view(), nil
+}
+
+func (c *channels) knownSource(id string) bool {
+	_, ok := c.sources.document(id)
+	return ok
+}
+
+// UpdateChannel implements api.Channels.
+func (c *channels) UpdateChannel(ctx context.Context, id string, match api.Match, change func(api.Channel) (api.Channel, error)) (api.Stored[api.Channel], error) {
+	p, err := c.find(id)
+	if err != nil {
+		return api.Stored[api.Channel]{}, err
+	}
+	p.live.Lock()
+	defer p.live.Unlock()
+	view, err := c.replace(ctx, p, match, change)
+	if err != nil {
+		return view, err
+	}
+	c.retain(p)
+	return view, c.apply(ctx, p)
+}
+
+// replace checks and stores a change of a program.
+func (c *channels) replace(ctx context.Context, p *program, match api.Match, change func(api.Channel) (api.Channel, error)) (api.Stored[api.Channel], error) {
+	none := api.Stored[api.Channel]{}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	present := p.view()
+	if !match.Holds(present.Revision) {
+		return none, api.Stale()
+	}
+	changed, err := change(present.Value)
+	if err != nil {
+		return none, err
+	}
+	changed = completed(changed)
+	if err := checkFrozen(present.Value, changed); err != nil {
+		return none, err
+	}
+	if faults := checkChannel(changed, c.knownSource); len(faults) > 0 {
+		return none, api.Invalid(faults...)
+	}
+	if changed.Program != present.Value.Program {
+		return none, api.Conflict("on-air", fmt.Sprintf("The scene %q is on program.", present.Value.Program),
+			"What is on air changes by POST …/cut, on a frame.")
+	}
+	stored, err := put(ctx, c.store, kindChannel, changed.Id, changed, present.Revision)
+	if err != nil {
+		return none, err
+	}
+	p.stored = stored
+	onAir := p.onAir.Value
+	onAir.Preview = changed.Preview
+	if err := c.storeAir(ctx, p, onAir); err != nil {
+		return none, err
+	}
+	return p.view(), nil
+}
+
+// storeAir stores what is on air; the caller holds mu.
+func (c *channels) storeAir(ctx context.Context, p *program, onAir air) error {
+	if reflect.DeepEqual(onAir, p.onAir.Value) {
+		return nil
+	}
+	stored, err := put(ctx, c.store, kindAir, p.stored.Value.Id, onAir, uint64(state.AnyRevision))
+	if err == nil {
+		p.onAir = stored
+	}
+	return err
+}
+
+// DeleteChannel implements api.Channels.
+func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match) error {
+	p, err := c.find(id)
+	if err != nil {
+		return err
+	}
+	p.live.Lock()
+	defer p.live.Unlock()
+	if n := c.archive.holding(id); n > 0 {
+		return api.Conflict("has-recordings", fmt.Sprintf("The channel %q holds the media of %d recordings and clips.", id, n),
+			"Delete those first; they would be lost.")
+	}
+	c.mu.Lock()
+	gone, stale := c.byID[id] != p, !match.Holds(p.stored.Revision)
+	running := p.running
+	if !gone && !stale {
+		p.running = nil
+	}
+	c.mu.Unlock()
+	switch {
+	case gone:
+		return api.NotFound("channel", id)
+	case stale:
+		return api.Stale()
+	}
+	// The id is free for another channel only when nothing of this one is left.
+	running.stop()
+	c.base.Origin.Remove(id)
+	if err := c.showLog.clear(ctx, id); err != nil {
+		c.log.Warn("remove the show log of deleted channel", "channel", id, "err", err)
+	}
+	if err := c.closeStore(p); err != nil {
+		c.log.Warn("close store of deleted channel", "channel", id, "err", err)
+	}
+	if err := os.RemoveAll(filepath.Join(c.base.Volume, id)); err != nil {
+		return fmt.Errorf("remove store of channel %q: %w", id, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := remove(ctx, c.store, kindChannel, id, uint64(state.AnyRevision)); err != nil {
+		return err
+	}
+	delete(c.byID, id)
+	return remove(ctx, c.store, kindAir, id, uint64(state.AnyRevision))
+}

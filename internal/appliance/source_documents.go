@@ -1,0 +1,223 @@
+package appliance
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"millrace/api"
+)
+
+// view is how a source is shown; the key is in it only where it was asked for.
+// The caller holds mu.
+func (s *sources) view(entry *source, withKey bool) api.Stored[api.SourceView] {
+	document := entry.stored.Value
+	view := api.SourceView{
+		Id: document.Id, Name: document.Name, Kind: api.SourceViewKind(document.Kind), LatencyMs: document.LatencyMs,
+		OnLoss: document.OnLoss, Test: document.Test, SrtEncrypted: entry.passphrase != "", State: api.SourceStateLive,
+	}
+	if entry.feed != nil {
+		view.State = api.SourceState(entry.feed.State().State)
+		if withKey {
+			view.Key = entry.key
+			view.Ingest = s.addresses(document.Id, entry.key)
+		}
+	}
+	return api.Stored[api.SourceView]{Value: view, Revision: entry.stored.Revision}
+}
+
+// ListSources implements api.Sources.
+func (s *sources) ListSources() []api.Stored[api.SourceView] {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	list := make([]api.Stored[api.SourceView], 0, len(s.byID))
+	for _, entry := range s.byID {
+		list = append(list, s.view(entry, false))
+	}
+	slices.SortFunc(list, func(a, b api.Stored[api.SourceView]) int { return cmp.Compare(a.Value.Id, b.Value.Id) })
+	return list
+}
+
+// find is the source of an id; the caller holds mu.
+func (s *sources) find(id string) (*source, error) {
+	entry, ok := s.byID[id]
+	if !ok {
+		return nil, api.NotFound("source", id)
+	}
+	return entry, nil
+}
+
+// GetSource implements api.Sources.
+func (s *sources) GetSource(id string) (api.Stored[api.SourceView], error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	entry, err := s.find(id)
+	if err != nil {
+		return api.Stored[api.SourceView]{}, err
+	}
+	return s.view(entry, false), nil
+}
+
+// checkSource finds what the document's schema cannot.
+func checkSource(document api.Source) error {
+	if document.Kind == api.SourceKindTest && document.SrtPassphrase != "" {
+		return api.Invalid(api.Fault{Pointer: "/srtPassphrase", Detail: "a test source takes no feed"})
+	}
+	if document.Kind == api.SourceKindPush && document.Test != (api.TestSettings{}) {
+		return api.Invalid(api.Fault{Pointer: "/test", Detail: "only a source of kind test has a pattern"})
+	}
+	return nil
+}
+
+// seal makes the stored form of a document.
+func (s *sources) seal(document api.Source, key string) storedSource {
+	stored := storedSource{
+		Source: document, SealedKey: s.vault.sealed(key, "key of "+document.Id),
+		SealedPassphrase: s.vault.sealed(document.SrtPassphrase, "passphrase of "+document.Id),
+	}
+	stored.SrtPassphrase = ""
+	return stored
+}
+
+// CreateSource implements api.Sources.
+func (s *sources) CreateSource(ctx context.Context, document api.Source) (api.Stored[api.SourceView], error) {
+	if err := checkSource(document); err != nil {
+		return api.Stored[api.SourceView]{}, err
+	}
+	entry := &source{key: newKey(), passphrase: document.SrtPassphrase}
+	s.mu.Lock()
+	var err error
+	if entry.stored, err = create(ctx, s.store, kindSource, document.Id, s.seal(document, entry.key)); err != nil {
+		s.mu.Unlock()
+		return api.Stored[api.SourceView]{}, err
+	}
+	s.add(entry)
+	view := s.view(entry, true)
+	s.mu.Unlock()
+	s.changed(ctx, document.Id)
+	return view, nil
+}
+
+// UpdateSource implements api.Sources.
+func (s *sources) UpdateSource(ctx context.Context, id string, match api.Match, change func(api.Source) (api.Source, error)) (api.Stored[api.SourceView], error) {
+	view, err := s.update(ctx, id, func(entry *source) (api.Source, string, error) {
+		if !match.Holds(entry.stored.Revision) {
+			return api.Source{}, "", api.Stale()
+		}
+		present := entry.stored.Value.Source
+		present.SrtPassphrase = entry.passphrase
+		changed, err := change(present)
+		if err != nil {
+			return changed, "", err
+		}
+		if changed.Kind != present.Kind {
+			return changed, "", api.Invalid(api.Fault{Pointer: "/kind", Detail: "the kind of a source never changes; make a new source"})
+		}
+		return changed, entry.key, checkSource(changed)
+	})
+	return view, err
+}
+
+// RotateKey implements api.Sources.
+func (s *sources) RotateKey(ctx context.Context, id string) (api.Stored[api.SourceView], error) {
+	view, err := s.update(ctx, id, func(entry *source) (api.Source, string, error) {
+		document := entry.stored.Value.Source
+		document.SrtPassphrase = entry.passphrase
+		return document, newKey(), nil
+	})
+	if err != nil {
+		return view, err
+	}
+	s.log.Info("audit: source key rotated", "source", id)
+	return s.withKey(id)
+}
+
+// RevealKey implements api.Sources.
+func (s *sources) RevealKey(_ context.Context, id string) (api.Stored[api.SourceView], error) {
+	view, err := s.withKey(id)
+	if err == nil {
+		s.log.Info("audit: source key revealed", "source", id)
+	}
+	return view, err
+}
+
+func (s *sources) withKey(id string) (api.Stored[api.SourceView], error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	entry, err := s.find(id)
+	if err != nil {
+		return api.Stored[api.SourceView]{}, err
+	}
+	return s.view(entry, true), nil
+}
+
+// update stores what change makes of a source, with its key, and applies it.
+func (s *sources) update(ctx context.Context, id string, change func(*source) (api.Source, string, error)) (api.Stored[api.SourceView], error) {
+	s.mu.Lock()
+	entry, err := s.find(id)
+	if err != nil {
+		s.mu.Unlock()
+		return api.Stored[api.SourceView]{}, err
+	}
+	document, key, err := change(entry)
+	if err == nil {
+		var stored api.Stored[storedSource]
+		if stored, err = put(ctx, s.store, kindSource, id, s.seal(document, key), entry.stored.Revision); err == nil {
+			delete(s.byKey, hashKey(entry.key))
+			s.byKey[hashKey(key)] = id
+			entry.stored, entry.key, entry.passphrase = stored, key, document.SrtPassphrase
+			if entry.feed != nil {
+				entry.feed.SetLatency(time.Duration(document.LatencyMs) * time.Millisecond)
+			}
+		}
+	}
+	if err != nil {
+		s.mu.Unlock()
+		return api.Stored[api.SourceView]{}, err
+	}
+	view := s.view(entry, false)
+	s.mu.Unlock()
+	s.changed(ctx, id)
+	return view, nil
+}
+
+// DeleteSource implements api.Sources.
+func (s *sources) DeleteSource(ctx context.Context, id string, match api.Match) error {
+	if channel := s.usedBy(id); channel != "" {
+		return api.Conflict("in-use", fmt.Sprintf("The channel %q has this source.", channel), "Take it out of the channel's sources first.")
+	}
+	s.mu.Lock()
+	entry, err := s.find(id)
+	if err == nil && !match.Holds(entry.stored.Revision) {
+		err = api.Stale()
+	}
+	if err == nil {
+		err = remove(ctx, s.store, kindSource, id, entry.stored.Revision)
+	}
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	delete(s.byID, id)
+	delete(s.byKey, hashKey(entry.key))
+	s.mu.Unlock()
+	if entry.feed != nil {
+		entry.feed.Kick(errDeleted)
+	}
+	entry.running.stop()
+	s.changed(ctx, id)
+	return nil
+}
+
+// KickSource implements api.Sources.
+func (s *sources) KickSource(_ context.Context, id string) error {
+	s.mu.RLock()
+	entry, err := s.find(id)
+	s.mu.RUnlock()
+	if err == nil && entry.feed != nil {
+		entry.feed.Kick(errKicked)
+	}
+	return err
+}
