@@ -8,8 +8,11 @@ import (
 	"unsafe"
 )
 
-// MaxLayers is the most layers that one show may have on a device.
-const MaxLayers = C.PX_LAYERS
+// The most layers and rungs that one show may have on a device.
+const (
+	MaxLayers = C.PX_LAYERS
+	MaxRungs  = C.PX_RUNGS
+)
 
 // MaxShows is the most shows of one launch: a grid's second side.
 const MaxShows = 65535
@@ -42,8 +45,9 @@ func Pack(list []byte, base unsafe.Pointer, shows []Show) (tiles int, err error)
 	at := len(shows) * C.sizeof_px_show
 	for i := range shows {
 		show := &shows[i]
-		if len(show.Layers) > MaxLayers {
-			return 0, fmt.Errorf("pack a show of %d layers: a device draws at most %d", len(show.Layers), MaxLayers)
+		if len(show.Layers) > MaxLayers || len(show.Rungs) > MaxRungs {
+			return 0, fmt.Errorf("pack a show of %d layers and %d rungs: a device draws at most %d and %d",
+				len(show.Layers), len(show.Rungs), MaxLayers, MaxRungs)
 		}
 		packed := (*C.px_show)(unsafe.Pointer(&list[i*C.sizeof_px_show]))
 		*packed = show.c()

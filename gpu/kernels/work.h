@@ -11,6 +11,7 @@ enum {
 	PX_TILE_ROWS = 32,
 	PX_REACH = 16,       // samples that a tile may reach over its edge, at most
 	PX_LAYERS = 256,     // of one show, at most
+	PX_RUNGS = 32,       // likewise
 };
 
 // px_show is one canvas with its ladder.

@@ -16,6 +16,7 @@ void run_kernel(const void *shows, int across, int down)
 		const px_show *show = (const px_show *)shows + y;
 		for (int x = 0; x < across && x < show->tiles; x++) {
 			memset(shared, 0x5a, sizeof *shared); // blocks share nothing
+			px_backwards = x & 1;
 			px_compose_block(shared, show, x);
 		}
 	}

@@ -1,0 +1,238 @@
+// The drawing of layers on a block's tile of the canvas. Part of compose.cu.
+#ifndef MILLRACE_DRAW_H
+#define MILLRACE_DRAW_H
+
+PX_INLINE px_word px_load_word(const px_byte *at)
+{
+	const px_int odd = (px_int)((px_address)at & 3);
+	PX_GLOBAL(px_word) words = (PX_GLOBAL(px_word))((px_address)at - odd);
+	if (odd == 0)
+		return words[0];
+	return words[0] >> 8 * odd | words[1] << (32 - 8 * odd);
+}
+
+PX_INLINE px_pair px_load_pair(const px_byte *at)
+{
+	if (((px_address)at & 7) == 0)
+		return *(PX_GLOBAL(px_pair))(px_address)at;
+	return px_load_word(at) | (px_pair)px_load_word(at + 4) << 32;
+}
+
+PX_INLINE px_int px_load(const px_byte *at) { return *(PX_GLOBAL(px_byte))(px_address)at; }
+
+PX_INLINE px_int px_least(px_int a, px_int b) { return a < b ? a : b; }
+
+// px_even are the first samples of four interleaved pairs.
+PX_INLINE px_word px_even(px_pair v)
+{
+	const px_word a = (px_word)v & 0x00ff00ff, b = (px_word)(v >> 32) & 0x00ff00ff;
+	return ((a | a >> 8) & 0xffff) | (b | b >> 8) << 16;
+}
+
+// px_row is the start of row y of plane p.
+PX_INLINE const px_byte *px_row(const px_picture *picture, px_int p, px_int y)
+{
+	return picture->plane[p] + (px_long)y * picture->stride[p];
+}
+
+// px_four are four samples in a row.
+PX_INLINE px_word px_four(const px_byte *at, px_int step)
+{
+	return step == 1 ? px_load_word(at) : px_even(px_load_pair(at));
+}
+
+// px_eight are eight samples in a row.
+PX_INLINE px_pair px_eight(const px_byte *at, px_int step)
+{
+	if (step == 1)
+		return px_load_pair(at);
+	return px_even(px_load_pair(at)) | (px_pair)px_even(px_load_pair(at + 8)) << 32;
+}
+
+PX_INLINE px_tap px_tap_of(px_axis axis)
+{
+	px_tap tap;
+	const float unit = 1.0f / (float)axis.unit;
+	tap.first = axis.first;
+	tap.last = axis.last;
+	tap.head = (float)(axis.begin - axis.first * axis.unit) * unit;
+	tap.tail = (float)((axis.last + 1) * axis.unit - axis.end) * unit;
+	if (!axis.area)
+		tap.tail = 1.0f - tap.head;
+	return tap;
+}
+
+// px_share is what one sample weighs in a sum along an axis.
+PX_INLINE float px_share(px_int n, px_int m) { return n >= m ? (float)m / (float)n : 1.0f; }
+
+// px_rounded takes the nearest integer, halves up.
+PX_INLINE px_int px_rounded(float v)
+{
+	const float nudge = 0.0001f;
+	return (px_int)(v + (0.5f + nudge));
+}
+
+// px_inside says whether the layer covers all that the tile makes of the canvas.
+PX_INLINE px_int px_inside(const px_tile *tile, const px_layer *layer)
+{
+	const px_int c = tile->chroma, x = layer->dst.x >> c, y = layer->dst.y >> c;
+	return x <= tile->x && y <= tile->y && x + (layer->dst.w >> c) >= tile->x + tile->columns &&
+		y + (layer->dst.h >> c) >= tile->y + tile->rows;
+}
+
+PX_INLINE px_int px_solid(const px_layer *layer)
+{
+	return layer->opacity == 255 && layer->radius == 0 && layer->border == 0;
+}
+
+// px_find notes which layers show on the tile.
+PX_INLINE void px_find(px_block *b, const px_tile *tile, px_int t)
+{
+	const px_int c = tile->chroma;
+	for (px_int i = t; i < tile->show->layer_count; i += PX_THREADS) {
+		const px_layer *layer = &tile->show->layers[i];
+		const px_int x = layer->dst.x >> c, y = layer->dst.y >> c;
+		px_byte flag = 0;
+		if (x < tile->x + tile->columns && x + (layer->dst.w >> c) > tile->x && y < tile->y + tile->rows &&
+		    y + (layer->dst.h >> c) > tile->y)
+			flag = PX_TOUCHES;
+		if (px_solid(layer) && px_inside(tile, layer))
+			flag |= PX_COVERS;
+		b->flag[i] = flag;
+	}
+}
+
+PX_INLINE void px_fill(px_block *b, const px_tile *tile, px_int t)
+{
+	const px_byte *color = tile->show->background;
+	for (px_int i = t; i < tile->words * tile->rows; i += PX_THREADS) {
+		b->tile[0][i] = color[tile->chroma] * 0x01010101u;
+		if (tile->chroma)
+			b->tile[1][i] = color[2] * 0x01010101u;
+	}
+}
+
+// px_measure makes the filters of the layer for the tile's columns and rows.
+PX_INLINE void px_measure(px_block *b, const px_tile *tile, const px_layer *layer, px_int t)
+{
+	const px_int c = tile->chroma, w = layer->dst.w >> c, h = layer->dst.h >> c;
+	for (px_int i = t; i < tile->columns + tile->rows; i += PX_THREADS) {
+		if (i < tile->columns) {
+			const px_int d = tile->x + i - (layer->dst.x >> c);
+			if (d >= 0 && d < w)
+				b->across[i] = px_tap_of(px_axis_at(layer->src.w >> c, w, c, d));
+		} else {
+			const px_int d = tile->y + i - tile->columns - (layer->dst.y >> c);
+			if (d >= 0 && d < h)
+				b->down[i - tile->columns] = px_tap_of(px_axis_at(layer->src.h >> c, h, 0, d));
+		}
+	}
+}
+
+// px_any is one sample of the layer's picture, scaled by any ratio.
+PX_INLINE px_int px_any(const px_layer *layer, px_int p, const px_tap *across, const px_tap *down)
+{
+	const px_int c = p > 0, step = layer->picture.step[p];
+	const px_int width = (layer->src.w >> c) - 1, height = (layer->src.h >> c) - 1;
+	const px_byte *corner = px_row(&layer->picture, p, layer->src.y >> c) + (layer->src.x >> c) * step;
+	float sum = 0, line = 0;
+	for (px_int j = down->first; j <= down->last; j++) {
+		const px_byte *row = corner + (px_long)px_clamp(j, 0, height) * layer->picture.stride[p];
+		const px_int first = px_load(row + px_clamp(across->first, 0, width) * step);
+		px_int whole = first, last = first;
+		for (px_int i = across->first + 1; i <= across->last; i++)
+			whole += last = px_load(row + px_clamp(i, 0, width) * step);
+		line = (float)whole - across->head * (float)first - across->tail * (float)last;
+		sum += j == down->first ? line - line * down->head : line;
+	}
+	sum -= line * down->tail;
+	return px_rounded(sum * (px_share(layer->src.w, layer->dst.w) * px_share(layer->src.h, layer->dst.h)));
+}
+
+// px_halved are four samples of a picture halved along both axes. Chroma is
+// sited left: across, its weights are 1, 4 and 3 eighths.
+PX_INLINE px_word px_halved(const px_layer *layer, px_int p, px_int x, px_int y)
+{
+	const px_int c = p > 0, step = layer->picture.step[p], stride = layer->picture.stride[p];
+	const px_byte *row = px_row(&layer->picture, p, (layer->src.y >> c) + 2 * y) + ((layer->src.x >> c) + 2 * x) * step;
+	px_pair sum = 0;
+	for (px_int j = 0; j < 2; j++, row += stride) {
+		const px_pair all = px_eight(row, step);
+		const px_pair even = all & 0x00ff00ff00ff00ffull, odd = all >> 8 & 0x00ff00ff00ff00ffull;
+		if (!c)
+			sum += even + odd;
+		else
+			sum += 4 * even + 3 * odd + (odd << 16 | (px_pair)px_load(x > 0 ? row - step : row));
+	}
+	sum = c ? (sum + 0x0008000800080008ull) >> 4 : (sum + 0x0002000200020002ull) >> 2;
+	return px_even(sum & 0x00ff00ff00ff00ffull);
+}
+
+// px_over_under draws one sample's value on what is under it (pixel.h, 6. to 8.).
+PX_INLINE px_int px_over_under(const px_layer *layer, px_int p, px_int x, px_int y, px_int value, px_int under)
+{
+	px_int alpha = px_mix(0, px_shape(layer->dst, layer->radius, 0, p, x, y), layer->opacity);
+	if (alpha == 0)
+		return under;
+	if (layer->border > 0)
+		value = px_mix(layer->border_color[p], value,
+			       px_shape(layer->dst, layer->radius, layer->border, p, x, y));
+	return px_mix(under, value, alpha);
+}
+
+enum { PX_SAME = 1, PX_HALF = 2, PX_ANY = 0 };
+
+PX_INLINE px_int px_ratio(const px_layer *layer)
+{
+	if (layer->src.w == layer->dst.w && layer->src.h == layer->dst.h)
+		return PX_SAME;
+	return layer->src.w == 2 * layer->dst.w && layer->src.h == 2 * layer->dst.h ? PX_HALF : PX_ANY;
+}
+
+// px_draw_word draws four samples, from column and row of the tile on; (x, y) is
+// their place in the layer. Those outside of the layer stay.
+PX_INLINE px_word px_draw_word(const px_block *b, const px_tile *tile, const px_layer *layer, px_int ratio, px_int p,
+			       px_int column, px_int row, px_int x, px_int y, px_word under)
+{
+	const px_int c = tile->chroma, w = layer->dst.w >> c;
+	const px_int whole = x >= 0 && x + 4 <= w && column + 4 <= tile->columns;
+	px_word values = under, drawn = 0;
+	if (whole && ratio == PX_SAME)
+		values = px_four(px_row(&layer->picture, p, (layer->src.y >> c) + y) +
+					 ((layer->src.x >> c) + x) * layer->picture.step[p], layer->picture.step[p]);
+	else if (whole && ratio == PX_HALF)
+		values = px_halved(layer, p, x, y);
+	else {
+		values = 0;
+		for (px_int i = 0; i < 4; i++)
+			if (x + i >= 0 && x + i < w && column + i < tile->columns)
+				values |= (px_word)px_any(layer, p, &b->across[column + i], &b->down[row]) << 8 * i;
+	}
+	if (whole && px_solid(layer))
+		return values;
+	for (px_int i = 0; i < 4; i++) {
+		px_int value = under >> 8 * i & 255;
+		if (x + i >= 0 && x + i < w)
+			value = px_over_under(layer, p, x + i, y, values >> 8 * i & 255, value);
+		drawn |= (px_word)value << 8 * i;
+	}
+	return drawn;
+}
+
+// px_draw draws the layer on the tile.
+PX_INLINE void px_draw(px_block *b, const px_tile *tile, const px_layer *layer, px_int ratio, px_int t)
+{
+	const px_int c = tile->chroma, w = layer->dst.w >> c, h = layer->dst.h >> c;
+	const float per_row = 1.0f / (float)tile->words;
+	for (px_int i = t; i < tile->words * tile->rows; i += PX_THREADS) {
+		const px_int row = (px_int)(((float)i + 0.5f) * per_row), column = 4 * (i - row * tile->words);
+		const px_int x = tile->x + column - (layer->dst.x >> c), y = tile->y + row - (layer->dst.y >> c);
+		if (y < 0 || y >= h || x <= -4 || x >= w)
+			continue;
+		b->tile[0][i] = px_draw_word(b, tile, layer, ratio, c, column, row, x, y, b->tile[0][i]);
+		if (c)
+			b->tile[1][i] = px_draw_word(b, tile, layer, ratio, 2, column, row, x, y, b->tile[1][i]);
+	}
+}
+
+#endif
