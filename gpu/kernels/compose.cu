@@ -110,16 +110,35 @@ typedef struct {
 
 #include "draw.h"
 
-// px_put stores up to four samples.
-PX_INLINE void px_put(const px_picture *picture, px_int p, px_int x, px_int y, px_word samples, px_int count)
+// px_target is one plane that is written.
+typedef struct {
+	px_byte *start;
+	px_int stride, step;
+} px_target;
+
+PX_INLINE px_target px_target_of(const px_picture *picture, px_int p)
 {
-	px_byte *at = picture->plane[p] + (px_long)y * picture->stride[p] + x * picture->step[p];
-	if (count >= 4 && picture->step[p] == 1 && ((px_address)at & 3) == 0) {
+	px_target target;
+	target.start = picture->plane[p];
+	target.stride = picture->stride[p];
+	target.step = picture->step[p];
+	return target;
+}
+
+PX_INLINE px_byte *px_at(const px_target *target, px_int x, px_int y)
+{
+	return target->start + (px_long)y * target->stride + x * target->step;
+}
+
+// px_put stores up to four samples.
+PX_INLINE void px_put(px_byte *at, px_int step, px_word samples, px_int count)
+{
+	if (count >= 4 && step == 1 && ((px_address)at & 3) == 0) {
 		*(px_word *)at = samples;
 		return;
 	}
 	for (px_int i = 0; i < count && i < 4; i++)
-		at[i * picture->step[p]] = (px_byte)(samples >> 8 * i);
+		at[i * step] = (px_byte)(samples >> 8 * i);
 }
 
 #include "rung.h"
@@ -137,25 +156,22 @@ PX_INLINE void px_put_pairs(px_byte *at, px_word blue, px_word red)
 // px_store writes the tile to the canvas.
 PX_INLINE void px_store(px_block *b, const px_tile *tile, px_int t)
 {
-	const px_picture *canvas = &tile->show->canvas;
+	const px_target one = px_target_of(&tile->show->canvas, tile->chroma);
+	const px_target two = px_target_of(&tile->show->canvas, 2 * tile->chroma);
 	const px_int words = px_over(tile->w, 4);
+	const px_int pairs = one.step == 2 && two.start == one.start + 1 && two.stride == one.stride;
 	const float per_row = 1.0f / (float)words;
 	for (px_int i = t; i < words * tile->h; i += PX_THREADS) {
 		const px_int row = (px_int)(((float)i + 0.5f) * per_row), column = i - row * words;
-		const px_int at = row * tile->words + column, x = tile->x + 4 * column, y = tile->y + row;
-		const px_int count = tile->w - 4 * column;
-		if (!tile->chroma) {
-			px_put(canvas, 0, x, y, b->tile[0][at], count);
+		const px_int at = row * tile->words + column, count = tile->w - 4 * column;
+		px_byte *to = px_at(&one, tile->x + 4 * column, tile->y + row);
+		if (tile->chroma && pairs && count >= 4 && ((px_address)to & 3) == 0) {
+			px_put_pairs(to, b->tile[0][at], b->tile[1][at]);
 			continue;
 		}
-		px_byte *pairs = canvas->plane[1] + (px_long)y * canvas->stride[1] + 2 * x;
-		if (count >= 4 && canvas->step[1] == 2 && canvas->plane[2] == canvas->plane[1] + 1 &&
-		    canvas->stride[1] == canvas->stride[2] && ((px_address)pairs & 3) == 0) {
-			px_put_pairs(pairs, b->tile[0][at], b->tile[1][at]);
-			continue;
-		}
-		px_put(canvas, 1, x, y, b->tile[0][at], count);
-		px_put(canvas, 2, x, y, b->tile[1][at], count);
+		px_put(to, one.step, b->tile[0][at], count);
+		if (tile->chroma)
+			px_put(px_at(&two, tile->x + 4 * column, tile->y + row), two.step, b->tile[1][at], count);
 	}
 }
 
@@ -197,12 +213,12 @@ PX_INLINE void px_compose_block(px_block *b, const px_show *show, px_int block)
 	}
 	for (px_int i = first; i < show->layer_count; i++) {
 		const px_layer *layer = &show->layers[i];
-		const px_int ratio = px_ratio(layer);
 		if (!(b->flag[i] & PX_TOUCHES))
 			continue;
-		if (ratio == PX_ANY || !px_inside(&tile, layer) || tile.columns % 4 != 0)
-			PX_PHASE(px_measure(b, &tile, layer, t));
-		PX_PHASE(px_draw(b, &tile, layer, ratio, t));
+		const px_source source = px_source_of(layer, tile.chroma);
+		if (source.ratio == PX_ANY || !px_inside(&tile, layer) || tile.columns % 4 != 0)
+			PX_PHASE(px_measure(b, &tile, &source, t));
+		PX_PHASE(px_draw(b, &tile, &source, t));
 	}
 	PX_PHASE(px_store(b, &tile, t); px_bound(b, &tile, t));
 	for (px_int i = 0; i < show->rung_count; i++)

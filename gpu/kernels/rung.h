@@ -4,7 +4,7 @@
 
 // px_part is the share of a rung whose windows begin in the tile.
 typedef struct {
-	const px_picture *rung;
+	px_target one, two; // of the block's planes
 	px_int n_x, m_x, n_y, m_y;
 	px_int x, y, w, h; // samples of the rung
 	float scale;
@@ -131,7 +131,7 @@ PX_INLINE void px_scale_spans(px_block *b, const px_tile *tile, const px_part *p
 				sum += px_span_row(words + 2 * tile->words, odd, &across) * (down.far & 0xffff);
 			if (down.count > 3)
 				sum += px_span_row(words + 3 * tile->words, odd, &across) * (down.far >> 16);
-			px_put(part->rung, p, part->x + column, part->y + row, sum >> (PX_WEIGHT + PX_SHARP), 1);
+			*px_at(p == 2 ? &part->two : &part->one, part->x + column, part->y + row) = (px_byte)(sum >> (PX_WEIGHT + PX_SHARP));
 		}
 	}
 }
@@ -161,8 +161,8 @@ PX_INLINE void px_scale_part(px_block *b, const px_tile *tile, const px_part *pa
 	for (px_int i = t; i < part->w * part->h; i += PX_THREADS) {
 		const px_int row = (px_int)(((float)i + 0.5f) * per_row), column = i - row * part->w;
 		for (px_int p = tile->chroma; p <= 2 * tile->chroma; p++)
-			px_put(part->rung, p, part->x + column, part->y + row,
-			       (px_word)px_average(b, tile, p == 2, part, b->across[column], b->down[row]), 1);
+			*px_at(p == 2 ? &part->two : &part->one, part->x + column, part->y + row) =
+				(px_byte)px_average(b, tile, p == 2, part, b->across[column], b->down[row]);
 	}
 }
 
@@ -190,7 +190,7 @@ PX_INLINE void px_scale_far(const px_tile *tile, const px_part *part, px_int t)
 					sum += (px_long)px_axis_weight(&across, x) * px_axis_weight(&down, y) *
 						px_again(tile->show, p, px_clamp(x, 0, tile->width - 1),
 							 px_clamp(y, 0, tile->height - 1));
-			px_put(part->rung, p, dx, dy, (px_word)((2 * sum + total) / (2 * total)), 1);
+			*px_at(p == 2 ? &part->two : &part->one, dx, dy) = (px_byte)((2 * sum + total) / (2 * total));
 		}
 	}
 }
@@ -202,7 +202,8 @@ PX_INLINE void px_draw_rung(px_block *b, const px_tile *tile, const px_picture *
 	const px_int c = tile->chroma, far = px_far(&tile->show->canvas, rung);
 	const px_int right = bound[1], bottom = bound[3];
 	px_part part;
-	part.rung = rung;
+	part.one = px_target_of(rung, c);
+	part.two = px_target_of(rung, 2 * c);
 	part.n_x = tile->width;
 	part.n_y = tile->height;
 	part.m_x = rung->width >> c;
