@@ -269,6 +269,24 @@ func TestCardWithoutMemory(t *testing.T) {
 	composition.Release()
 }
 
+// A picture drawn anew, two in turn, is never shown as it was.
+func TestRewrittenPictureOnTheCard(t *testing.T) {
+	device := openEmulated(t, "slow=100")
+	config := CompositorConfig{Canvas: Size{64, 36}}
+	compositor, err := device.NewCompositor(config)
+	require.NoError(t, err)
+	defer compositor.Close()
+	turns := []*Frame{painted(t, device, Size{64, 36}, flat(16, 16, 16), 0), painted(t, device, Size{64, 36}, flat(16, 16, 16), 0)}
+	for n := range 12 {
+		f := turns[n%2]
+		f.Rewrite()
+		noise(f, n)
+		requireEqual(t, device, config, compositor, []Layer{{Frame: f, Dst: image.Rect(0, 0, 64, 36), Opacity: 1}})
+	}
+	turns[0].Release()
+	turns[1].Release()
+}
+
 // Decoders and compositors use the card from goroutines of their own.
 func TestCardIsShared(t *testing.T) {
 	device := openEmulated(t, "slow=50")

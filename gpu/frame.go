@@ -68,6 +68,16 @@ func (f *Frame) Download() (*Frame, error) {
 	return f.card.download(f)
 }
 
+// Rewrite says that the owner of a host's frame will write it again, against the
+// rule: what was made from its old contents is forgotten. It is for pictures drawn
+// anew every tick, two in turn, by the goroutine that composes them.
+func (f *Frame) Rewrite() {
+	if mirror := f.mirror; mirror != nil {
+		f.mirror = nil
+		mirror.Release()
+	}
+}
+
 // Retain adds a reference and gives the frame back.
 func (f *Frame) Retain() *Frame {
 	if f.refs.Add(1) <= 1 {

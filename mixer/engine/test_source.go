@@ -54,6 +54,7 @@ func newTestSource(device gpu.Device, config worker.Source, rate media.Rate) (*t
 func (s *testSource) show(n int64) *gpu.Frame {
 	if n != s.drawn {
 		s.turn = 1 - s.turn
+		s.frames[s.turn].Rewrite()
 		s.moving.Draw(planes(s.frames[s.turn]), n)
 		s.drawn = n
 	}
