@@ -32,7 +32,7 @@ func (n *Node) announce() {
 	device := n.encoderDevice()
 	fmt.Fprintf(&b, "  Encoder   %s", device.Name)
 	if device.Model != "" {
-		fmt.Fprintf(&b, ": %s", device.Model)
+		fmt.Fprintf(&b, ", %s", device.Model)
 	}
 	fmt.Fprint(&b, "\n\n")
 	// The terminal may have gone; the node goes on.

@@ -11,7 +11,7 @@ import (
 
 // describeRun says how a channel's run is doing.
 func (c *channels) describeRun(s *api.ChannelState, run *channel, failure error, document api.Channel) {
-	s.Encoder.Device, s.Encoder.Codec, s.Encoder.Reason = "cpu", "libx264", noCUDA
+	s.Encoder.Device, s.Encoder.Codec = "cpu", "libx264"
 	switch {
 	case run == nil && failure != nil:
 		s.State, s.Reason = api.ChannelStateStateFailed, failure.Error()

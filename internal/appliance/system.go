@@ -15,8 +15,17 @@ import (
 	"millrace/mixer/scene"
 )
 
-// noCUDA is why this version encodes and mixes on the CPU.
-const noCUDA = "this version has no CUDA device yet"
+// whyCPU is why pictures are encoded on the CPU. Which device composes them is
+// said by each channel's worker, in its state.
+func whyCPU(cfg config.GPU) string {
+	if cfg.Policy == "never" {
+		return "gpu.policy is never"
+	}
+	if _, err := os.Stat("/dev/nvidiactl"); err != nil {
+		return "no CUDA device"
+	}
+	return "this version does not encode by NVENC yet"
+}
 
 // device is the name under which workers open their device.
 func device(cfg config.GPU) string {
@@ -27,12 +36,9 @@ func device(cfg config.GPU) string {
 }
 
 func (n *Node) encoderDevice() api.Device {
-	reason := noCUDA
-	if n.config.GPU.Policy == "never" {
-		reason = "gpu.policy is never"
-	}
+	reason := whyCPU(n.config.GPU)
 	return api.Device{
-		Name: "cpu", Model: "libx264, because " + reason,
+		Name: "cpu", Model: "libx264: " + reason,
 		Encoders: []api.Encoder{
 			{Codec: "libx264", Usable: true},
 			{Codec: "h264_nvenc", Reason: reason}, {Codec: "hevc_nvenc", Reason: reason}, {Codec: "av1_nvenc", Reason: reason},

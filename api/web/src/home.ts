@@ -80,10 +80,24 @@ function mediaOrigin(system: System): string {
 }
 
 async function showChannels(system: System, channels: Channel[]): Promise<void> {
-  const cards = await Promise.all(
-    channels.map(async (channel) => card(system, channel, await call<ChannelState>("GET", `/v1/channels/${channel.id}/state`))),
-  );
-  element("channels").replaceChildren(...cards);
+  const states = await Promise.all(channels.map((channel) => call<ChannelState>("GET", `/v1/channels/${channel.id}/state`)));
+  const grid = element("channels");
+  // A click is lost when its button is replaced between press and release: cards
+  // are made anew only when something but a figure changed.
+  const look = JSON.stringify(channels.map((channel, i) => [channel, states[i]?.state, states[i]?.reason, states[i]?.program]));
+  if (grid.dataset.look !== look) {
+    grid.dataset.look = look;
+    grid.replaceChildren(...channels.map((channel, i) => card(system, channel, states[i]!)));
+  }
+  channels.forEach((channel, i) => {
+    const figures = grid.children[i]?.querySelector(".quiet");
+    if (figures) figures.textContent = figuresOf(channel, states[i]!);
+  });
+}
+
+function figuresOf(channel: Channel, state: ChannelState): string {
+  const { width, height, rate } = channel.canvas;
+  return `${width}×${height} at ${rate} · ${state.encoder.device}/${state.encoder.codec} · late ticks ${state.ticks.late}`;
 }
 
 function card(system: System, channel: Channel, state: ChannelState): HTMLElement {
@@ -94,12 +108,7 @@ function card(system: System, channel: Channel, state: ChannelState): HTMLElemen
   watch.href = `${mediaOrigin(system)}/watch/${channel.id}`;
   const links = make("p");
   links.append(watch);
-  const { width, height, rate } = channel.canvas;
-  box.append(
-    title,
-    make("p", `Program ${state.program}`),
-    make("p", `${width}×${height} at ${rate} · ${state.encoder.device}/${state.encoder.codec} · late ticks ${state.ticks.late}`, "quiet"),
-  );
+  box.append(title, make("p", `Program ${state.program}`), make("p", "", "quiet"));
   if (state.reason) box.append(make("p", state.reason));
   const scenes = make("p");
   for (const scene of channel.scenes ?? []) {

@@ -181,7 +181,7 @@ func address(s string) error {
 
 func gpuPolicy(s string) error {
 	if s == "require" {
-		return fmt.Errorf("it is require, but this version has no CUDA device yet; set it to prefer")
+		return fmt.Errorf("this version cannot hold a node to its card yet; set it to prefer, which uses one that works")
 	}
 	return oneOf("prefer", "require", "never")(s)
 }
