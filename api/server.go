@@ -20,6 +20,7 @@ type Config struct {
 	Ready   func() error // nil when the store, listeners and workers are ready
 	Pages   http.Handler // everything outside the API: the control room
 	Open    bool         // auth: {mode: off}; the listener is bound to loopback
+	Local   bool         // the listener is a socket that only the node's owner can open
 	Secure  bool         // the listener speaks TLS: session cookies travel there only
 	Log     *slog.Logger
 }
@@ -30,6 +31,7 @@ type Server struct {
 	contract *contract
 	answers  answers
 	open     bool
+	local    bool
 	secure   bool
 	log      *slog.Logger
 	echo     *echo.Echo
@@ -43,7 +45,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make API: %w", err)
 	}
-	s := &Server{backend: cfg.Backend, contract: contract, open: cfg.Open, secure: cfg.Secure, log: cfg.Log, echo: echo.New()}
+	s := &Server{backend: cfg.Backend, contract: contract, open: cfg.Open, local: cfg.Local, secure: cfg.Secure, log: cfg.Log, echo: echo.New()}
 	s.answers.byKey = map[string]*answer{}
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.handleError

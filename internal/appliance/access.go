@@ -28,6 +28,7 @@ type storedKey struct {
 type storedSession struct {
 	Scopes  []api.Scope   `json:"scopes"`
 	Expires api.Timestamp `json:"expires"`
+	Key     string        `json:"key,omitempty"` // id of the key it was opened with; it ends with that
 }
 
 const (
@@ -156,7 +157,7 @@ func (a *access) newLink() string {
 
 // OpenSession implements api.Access.
 func (a *access) OpenSession(ctx context.Context, token string) (string, []api.Scope, error) {
-	scopes, ok := a.spend(token)
+	scopes, key, ok := a.spend(token)
 	if !ok {
 		return "", nil, &api.Problem{
 			Title: http.StatusText(http.StatusUnauthorized), Status: http.StatusUnauthorized, Code: "unauthorized",
@@ -165,7 +166,7 @@ func (a *access) OpenSession(ctx context.Context, token string) (string, []api.S
 		}
 	}
 	secret := newKey()
-	session := storedSession{Scopes: scopes, Expires: api.Timestamp{Time: time.Now().Add(sessionLife)}}
+	session := storedSession{Scopes: scopes, Key: key, Expires: api.Timestamp{Time: time.Now().Add(sessionLife)}}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.expireSessions(ctx); err != nil {
@@ -179,16 +180,19 @@ func (a *access) OpenSession(ctx context.Context, token string) (string, []api.S
 	return secret, scopes, nil
 }
 
-// spend uses up a one-time token, or looks a key up.
-func (a *access) spend(token string) ([]api.Scope, bool) {
-	if scopes, ok := a.KeyScopes(strings.TrimSpace(token)); ok {
-		return scopes, true
+// spend uses up a one-time token, or looks a key up and gives its id.
+func (a *access) spend(token string) (scopes []api.Scope, key string, ok bool) {
+	token = strings.TrimSpace(token)
+	if scopes, ok := a.KeyScopes(token); ok {
+		a.mu.RLock()
+		defer a.mu.RUnlock()
+		return scopes, a.byHash[hashKey(token)], true
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	expires, ok := a.links[hashKey(token)]
 	delete(a.links, hashKey(token))
-	return []api.Scope{api.ScopeManage}, ok && time.Now().Before(expires)
+	return []api.Scope{api.ScopeManage}, "", ok && time.Now().Before(expires)
 }
 
 // expireSessions forgets sessions that are over; the caller holds mu.
@@ -211,6 +215,9 @@ func (a *access) SessionScopes(secret string) ([]api.Scope, bool) {
 	defer a.mu.RUnlock()
 	session, ok := a.sessions[hashKey(secret)]
 	if !ok || time.Now().After(session.Value.Expires.Time) {
+		return nil, false
+	}
+	if _, lives := a.keys[session.Value.Key]; session.Value.Key != "" && !lives {
 		return nil, false
 	}
 	return session.Value.Scopes, true

@@ -2,6 +2,8 @@ package appliance
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -241,6 +243,47 @@ func TestSession(t *testing.T) {
 	nobody.must(204, "POST", "/v1/sources/cam1/kick", "", "Cookie", value, "Origin", "http://example.com")
 	nobody.must(204, "DELETE", "/v1/session", "", "Cookie", value, "Origin", "http://example.com")
 	nobody.must(401, "GET", "/v1/channels", "", "Cookie", value)
+}
+
+func TestASessionEndsWithItsKey(t *testing.T) {
+	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
+	made := c.must(201, "POST", "/v1/keys", `{"scopes":["manage"]}`)
+	nobody := client{t, c.node, ""}
+	opened := nobody.must(200, "POST", "/v1/session", fmt.Sprintf(`{"token":%q}`, made.field(t, "key")))
+	value, _, _ := strings.Cut(opened.header.Get("Set-Cookie"), ";")
+	nobody.must(200, "GET", "/v1/keys", "", "Cookie", value)
+	c.must(204, "DELETE", "/v1/keys/"+made.field(t, "id").(string), "", "If-Match", "*")
+	nobody.must(401, "GET", "/v1/keys", "", "Cookie", value)
+}
+
+func TestPathsThatNoRouteHasReachNoHandler(t *testing.T) {
+	nobody := client{t, openNode(t, t.TempDir()), ""}
+	for _, path := range []string{"/v1/keys/a/b", "/v1/channels/demo/scenes/a/b", "/v1/clips/a/b", "/v1/channels/demo/audio/a/b"} {
+		for _, method := range []string{"GET", "PUT", "PATCH", "DELETE", "POST"} {
+			require.Equal(t, 404, nobody.call(method, path, `{}`).status, "%s %s", method, path)
+		}
+	}
+}
+
+func TestWithoutKeysOnlyThisMachineMayAsk(t *testing.T) {
+	node := openNode(t, t.TempDir())
+	open, err := api.New(api.Config{Backend: node, Metrics: node.metrics(), Ready: node.Ready, Pages: http.NotFoundHandler(), Open: true, Log: node.log})
+	require.NoError(t, err)
+	node.handler = open
+	nobody := client{t, node, ""}
+	nobody.must(403, "GET", "/v1/channels", "") // for the host example.com: a rebound name
+	for _, row := range []struct {
+		origin string
+		status int
+	}{{"", 204}, {"http://127.0.0.1:8080", 204}, {"http://elsewhere.example", 403}} {
+		r := httptest.NewRequest("POST", "http://127.0.0.1:8080/v1/sources/cam1/kick", nil)
+		if row.origin != "" {
+			r.Header.Set("Origin", row.origin)
+		}
+		w := httptest.NewRecorder()
+		open.ServeHTTP(w, r)
+		require.Equal(t, row.status, w.Code, row.origin)
+	}
 }
 
 func TestSecretsAreNotStoredInTheClear(t *testing.T) {

@@ -182,10 +182,11 @@ func (c *channel) disconnectFeeds() {
 
 // change puts a changed show on air at a tick, without a break, and gives the tick.
 func (c *channel) change(ctx context.Context, show worker.Show) (frame int64, err error) {
-	ack, err := c.host.Do(ctx, worker.Command{Show: &show})
+	ack, err := c.host.Do(context.WithoutCancel(ctx), worker.Command{Show: &show})
+	// Whatever the answer: the worker has the show, or starts with it.
+	c.subscribe()
 	if err != nil {
 		return 0, fmt.Errorf("change channel %q: %w", c.ID, err)
 	}
-	c.subscribe()
 	return ack.Frame, nil
 }

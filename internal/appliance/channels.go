@@ -28,6 +28,9 @@ type program struct {
 	store     *record.Store // open while the node runs; nil before, and where it cannot be opened
 	retaining sync.Mutex    // of changes to what store keeps
 
+	taken    int64      // frame of the newest take that onAir holds
+	applying sync.Mutex // orders shows on their way to the worker: the newest comes last
+
 	running *task
 	run     *channel // nil between runs
 	failure error    // why the last run ended; nil while one goes on
@@ -44,11 +47,13 @@ type channels struct {
 	archive *archive
 	showLog *showLog
 
-	mu     sync.RWMutex
-	byID   map[string]*program
-	ctx    context.Context // of Run; nil before
-	guests map[string]bool // sources whose publisher came or went by WebRTC; Run tells the workers
-	wake   chan struct{}   // guests is not empty; capacity 1
+	mu   sync.RWMutex
+	byID map[string]*program
+	ctx  context.Context // of Run; nil before
+
+	feedMu sync.Mutex      // of moved, held for no more than a look
+	moved  map[string]bool // sources whose publisher came (false) or went (true); Run tells the workers
+	wake   chan struct{}   // moved is not empty; capacity 1
 }
 
 func openChannels(ctx context.Context, store state.Store, sources *sources, base channelConfig) (*channels, error) {
@@ -69,7 +74,7 @@ func openChannels(ctx context.Context, store state.Store, sources *sources, base
 		return nil, err
 	}
 	c := &channels{archive: archive, showLog: showLog, store: store, sources: sources, clock: base.Clock, log: base.Log, base: base, byID: map[string]*program{},
-		guests: map[string]bool{}, wake: make(chan struct{}, 1)}
+		moved: map[string]bool{}, wake: make(chan struct{}, 1)}
 	for id, document := range documents {
 		onAir, ok := airs[id]
 		if !ok { // the node ended between two writes
@@ -96,39 +101,46 @@ func (c *channels) Run(ctx context.Context) error {
 	for _, p := range stopped {
 		c.openStopped(p)
 	}
-	c.followGuests(ctx)
+	c.followFeeds(ctx)
 	for _, running := range c.tasks() {
 		running.stop()
 	}
 	return c.closeStores()
 }
 
-// guestMoved says that a source's publisher came or went. It does not wait.
-func (c *channels) guestMoved(source string) {
-	c.mu.Lock()
-	c.guests[source] = true
-	c.mu.Unlock()
+// feedMoved says that a source's publisher came or went. It does not wait.
+func (c *channels) feedMoved(source string, gone bool) {
+	c.feedMu.Lock()
+	c.moved[source] = gone
+	c.feedMu.Unlock()
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
-// followGuests begins and ends returns as guests come and go, until the context
-// ends.
-func (c *channels) followGuests(ctx context.Context) {
+// followFeeds tells the workers of publishers that came and went, and begins and
+// ends the returns of guests, until the context ends.
+func (c *channels) followFeeds(ctx context.Context) {
+	guests := map[string]bool{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-c.wake:
 		}
-		c.mu.Lock()
-		moved := slices.Collect(maps.Keys(c.guests))
-		clear(c.guests)
-		c.mu.Unlock()
-		for _, source := range moved {
-			c.sourceChanged(ctx, source)
+		c.feedMu.Lock()
+		moved := maps.Clone(c.moved)
+		clear(c.moved)
+		c.feedMu.Unlock()
+		for source, gone := range moved {
+			if gone {
+				c.sourceGone(source)
+			}
+			if guest := c.sources.guest(source); c.base.Viewers != nil && guest != guests[source] {
+				guests[source] = guest
+				c.sourceChanged(ctx, source)
+			}
 		}
 	}
 }
@@ -280,7 +292,9 @@ func (c *channels) apply(ctx context.Context, p *program) error {
 	if run == nil {
 		return nil
 	}
+	p.applying.Lock()
 	frame, err := run.change(ctx, c.show(p))
+	p.applying.Unlock()
 	if err == nil {
 		c.note(ctx, p, api.ShowEvent{Type: api.ShowEventTypeChange, Frame: frame})
 	}

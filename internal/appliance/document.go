@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"millrace/api"
 	"millrace/internal/state"
@@ -37,12 +38,23 @@ func loadAll[T any](ctx context.Context, store state.Store, kind string) (map[st
 	return all, nil
 }
 
+// writeLimit is how long a write may take on a slow disk.
+const writeLimit = 10 * time.Second
+
+// lasting is a context for a write that was begun: it does not end with who
+// asked for it, or memory and store would part over an answer nobody reads.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+}
+
 // create stores a new document.
 func create[T any](ctx context.Context, store state.Store, kind, id string, value T) (api.Stored[T], error) {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return api.Stored[T]{}, fmt.Errorf("encode %s %q: %w", kind, id, err)
 	}
+	ctx, done := lasting(ctx)
+	defer done()
 	revision, err := store.Create(ctx, kind, id, text)
 	if errors.Is(err, state.ErrExists) {
 		return api.Stored[T]{}, api.Exists(kind, id)
@@ -56,6 +68,8 @@ func put[T any](ctx context.Context, store state.Store, kind, id string, value T
 	if err != nil {
 		return api.Stored[T]{}, fmt.Errorf("encode %s %q: %w", kind, id, err)
 	}
+	ctx, done := lasting(ctx)
+	defer done()
 	revision, err := store.Put(ctx, kind, id, text, state.Revision(at))
 	if errors.Is(err, state.ErrStale) {
 		return api.Stored[T]{}, api.Stale()
@@ -65,6 +79,8 @@ func put[T any](ctx context.Context, store state.Store, kind, id string, value T
 
 // remove deletes a document at the revision it was read.
 func remove(ctx context.Context, store state.Store, kind, id string, at uint64) error {
+	ctx, done := lasting(ctx)
+	defer done()
 	err := store.Delete(ctx, kind, id, state.Revision(at))
 	if errors.Is(err, state.ErrStale) {
 		return api.Stale()

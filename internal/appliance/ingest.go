@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"sync"
 
 	"millrace/api"
 	"millrace/ingest"
@@ -16,6 +17,7 @@ type srtIngest struct {
 	listener   *srt.Listener
 	supervisor *child.Supervisor
 	sources    *sources
+	setting    sync.Mutex
 }
 
 // openIngest makes the servers that publishers connect to.
@@ -70,9 +72,12 @@ func (s *srtIngest) Run(ctx context.Context) error {
 // setSources tells the srt process who may publish. A nil receiver is SRT
 // being off.
 func (s *srtIngest) setSources() {
-	if s != nil {
-		s.listener.SetSources(s.sources.srtSources())
+	if s == nil {
+		return
 	}
+	s.setting.Lock() // an older table never replaces a newer one
+	defer s.setting.Unlock()
+	s.listener.SetSources(s.sources.srtSources())
 }
 
 // setBusy tells it whether a source has a publisher that keeps others out.

@@ -25,16 +25,22 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 	if err != nil {
 		return api.LiveAnswer{}, err
 	}
-	p.live.Lock()
-	defer p.live.Unlock()
+	// The command cannot be taken back, so it does not end with who gave it; and
+	// a take that waits for its frame keeps nobody else from acting.
+	ctx = context.WithoutCancel(ctx)
 	ack, err := c.do(ctx, p, command)
 	if err != nil {
 		return api.LiveAnswer{}, err
 	}
+	p.live.Lock()
+	defer p.live.Unlock()
 	c.mu.Lock()
-	onAir := p.onAir.Value
-	onAir.Program, onAir.Preview = ack.Program, ack.Preview
-	err = c.storeAir(ctx, p, onAir)
+	if ack.Frame >= p.taken {
+		p.taken = ack.Frame
+		onAir := p.onAir.Value
+		onAir.Program, onAir.Preview = ack.Program, ack.Preview
+		err = c.storeAir(ctx, p, onAir)
+	}
 	c.mu.Unlock()
 	done := api.ShowEvent{Type: api.ShowEventTypeCut, Frame: ack.Frame, Program: ack.Program, Preview: ack.Preview}
 	if take.Preview {

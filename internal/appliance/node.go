@@ -157,12 +157,7 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	}
 	n.sources.moved = func(id string, state ingest.State) {
 		n.srt.setBusy(id, state)
-		if state == ingest.Idle || state == ingest.Lost {
-			n.channels.sourceGone(id)
-		}
-		if n.webrtc != nil {
-			n.channels.guestMoved(id)
-		}
+		n.channels.feedMoved(id, state == ingest.Idle || state == ingest.Lost)
 	}
 	return nil
 }
@@ -181,7 +176,7 @@ func (n *Node) openHTTP() error {
 	if n.handler, err = api.New(cfg); err != nil {
 		return err
 	}
-	cfg.Open = true
+	cfg.Open, cfg.Local = true, true
 	if n.local, err = api.New(cfg); err != nil {
 		return err
 	}

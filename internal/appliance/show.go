@@ -190,7 +190,7 @@ func showOf(document api.Channel, onAir air, source func(id string) (api.Source,
 	for _, id := range document.Sources {
 		s, ok := source(id)
 		if !ok {
-			return worker.Show{}, fmt.Errorf("channel %q: there is no source %q", document.Id, id)
+			continue // deleted in the same moment; its cells stay empty
 		}
 		input := inputOf(s, onAir.audioOf(id))
 		input.Return = guest(id)

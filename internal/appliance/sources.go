@@ -114,10 +114,14 @@ func (s *sources) Run(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	<-ctx.Done()
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.mu.RLock()
+	var running []*task
 	for _, entry := range s.byID {
-		entry.running.stop()
+		running = append(running, entry.running)
+	}
+	s.mu.RUnlock() // a feed that ends tells the channels, which ask for sources
+	for _, feed := range running {
+		feed.stop()
 	}
 	return nil
 }

@@ -15,8 +15,8 @@ import (
 	"millrace/mixer/scene"
 )
 
-// whyCPU is why pictures are encoded on the CPU. Which device composes them is
-// said by each channel's worker, in its state.
+// whyCPU is why pictures are encoded on the CPU. It is
+// where they are composed, too.
 func whyCPU(cfg config.GPU) string {
 	if cfg.Policy == "never" {
 		return "gpu.policy is never"
@@ -24,16 +24,13 @@ func whyCPU(cfg config.GPU) string {
 	if _, err := os.Stat("/dev/nvidiactl"); err != nil {
 		return "no CUDA device"
 	}
-	return "this version does not encode by NVENC yet"
+	return "this version's CUDA device has not been tried on a card yet"
 }
 
-// device is the name under which workers open their device.
-func device(cfg config.GPU) string {
-	if cfg.Policy == "never" {
-		return "cpu"
-	}
-	return "auto"
-}
+// device is the name under which workers open their device. The CUDA compositor
+// is proven on an emulated driver only: no show goes on air with it before a
+// card has been tried.
+func device(config.GPU) string { return "cpu" }
 
 func (n *Node) encoderDevice() api.Device {
 	reason := whyCPU(n.config.GPU)

@@ -82,11 +82,23 @@ func (o *outbox) input(source string) *input {
 	return in
 }
 
-// gone queues, behind what waits of a source, that its publisher ended.
+// gone queues, behind what waits of a source, that its publisher ended. A source
+// that never had an input is none of this worker's.
 func (o *outbox) gone(source string) {
-	if in := o.input(source); in != nil {
+	if in := o.known(source); in != nil {
 		in.gone()
 	}
+}
+
+func (o *outbox) known(source string) *input {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, in := range o.inputs {
+		if in.source == source {
+			return in
+		}
+	}
+	return nil
 }
 
 // dropped is how many packets each source lost because the worker was slow.
