@@ -34,6 +34,7 @@ type channelConfig struct {
 	ReserveBytes int64
 	Volume       string // directory that holds the stores of all channels
 	Device       string // gpu.Open's name
+	WhyCPU       string // why it is the CPU
 	Clock        *media.Clock
 	Worker       child.Command
 	Feed         func(source string) feed // nil where there is none, as for test sources

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -11,7 +12,7 @@ import (
 
 // describeRun says how a channel's run is doing.
 func (c *channels) describeRun(s *api.ChannelState, run *channel, failure error, document api.Channel) {
-	s.Encoder.Device, s.Encoder.Codec = "cpu", "libx264"
+	s.Encoder.Device, s.Encoder.Codec, s.Encoder.Reason = "cpu", "libx264", c.base.WhyCPU
 	switch {
 	case run == nil && failure != nil:
 		s.State, s.Reason = api.ChannelStateStateFailed, failure.Error()
@@ -28,7 +29,8 @@ func (c *channels) describeRun(s *api.ChannelState, run *channel, failure error,
 	s.Frame = run.Grid.Rate.Index(run.Clock.Now())
 	s.Time = api.Timestamp{Time: run.Grid.Rate.At(s.Frame).UTC()}
 	if ready := run.worker.Load(); ready != nil {
-		s.Encoder.Device, s.Encoder.Codec, s.Encoder.Reason = ready.Encoder.Device, ready.Encoder.Codec, ready.Encoder.Reason
+		s.Encoder.Device, s.Encoder.Codec = ready.Encoder.Device, ready.Encoder.Codec
+		s.Encoder.Reason = cmp.Or(ready.Encoder.Reason, c.base.WhyCPU)
 	}
 	s.Ticks.Late, s.Ticks.Repeated = int64(report.Late), int64(report.Repeated)
 	s.Workers.Restarts, s.Workers.Pid = run.host.Restarts(), run.host.Pid()

@@ -141,8 +141,8 @@ func (n *Node) openRegistry(ctx context.Context) error {
 		return err
 	}
 	n.channels, err = openChannels(ctx, n.state, n.sources, channelConfig{
-		Viewers: n.webrtc.viewers(),
-		Volume:  n.config.Storage.Volume, ReserveBytes: n.config.Storage.ReserveBytes,
+		Viewers: n.webrtc.viewers(), WhyCPU: whyCPU(n.config.GPU),
+		Volume: n.config.Storage.Volume, ReserveBytes: n.config.Storage.ReserveBytes,
 		Device: device(n.config.GPU), Clock: n.clock, Origin: n.origin, Log: n.log,
 		Worker: child.Command{Args: []string{"worker"}, Stderr: n.childLine("worker")},
 	})
