@@ -393,6 +393,12 @@ type AudioSettings struct {
 	GainDb  float64           `json:"gainDb,omitempty,omitzero"`
 	Mode    AudioSettingsMode `json:"mode,omitempty,omitzero"`
 	Mute    bool              `json:"mute,omitempty,omitzero"`
+
+	// Pan -1 is left, 1 is right; the centre leaves a stereo source as it is
+	Pan float64 `json:"pan,omitempty,omitzero"`
+
+	// Solo While any source of the channel has solo, the program hears only those that have it
+	Solo bool `json:"solo,omitempty,omitzero"`
 }
 
 // AudioSettingsMode defines model for AudioSettings.Mode.

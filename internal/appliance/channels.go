@@ -34,6 +34,8 @@ type program struct {
 	running *task
 	run     *channel // nil between runs
 	failure error    // why the last run ended; nil while one goes on
+
+	meters meterHub
 }
 
 // channels keeps the programs of the node. It implements api.Channels, api.Live,
@@ -193,7 +195,9 @@ func (c *channels) runOnce(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	p.meters.run(run.host)
 	err = run.Run(ctx)
+	p.meters.run(nil)
 	c.mu.Lock()
 	p.run, p.failure = nil, err
 	c.mu.Unlock()

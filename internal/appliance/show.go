@@ -206,7 +206,8 @@ func inputOf(s api.Source, audio api.AudioSettings) worker.Source {
 	input := worker.Source{
 		ID: s.Id, Name: s.Name, Kind: worker.SourceKind(s.Kind), HoldMs: s.OnLoss.HoldMs,
 		Audio: worker.AudioSettings{
-			GainDB: audio.GainDb, Mute: audio.Mute, Mode: worker.AudioMode(audio.Mode), DelayMs: audio.DelayMs,
+			GainDB: audio.GainDb, Pan: audio.Pan, Mute: audio.Mute, Solo: audio.Solo,
+			Mode: worker.AudioMode(audio.Mode), DelayMs: audio.DelayMs,
 		},
 	}
 	if s.OnLoss == (api.OnLoss{}) {

@@ -74,18 +74,7 @@ func (e *Engine) account(n int64) {
 	for id, s := range e.desk.sources {
 		e.state.states[id] = s.report.State
 	}
-	report := e.describe(n)
-	for { // the newest wins
-		select {
-		case e.state.reports <- report:
-			return
-		default:
-		}
-		select {
-		case <-e.state.reports:
-		default:
-		}
-	}
+	offer(e.state.reports, e.describe(n))
 }
 
 // describe is the engine's report after tick n.
@@ -122,11 +111,11 @@ func decibels(level float32) float64 {
 	return max(20*math.Log10(float64(level)), -120)
 }
 
-// report hands reports on until there are no more.
-func (e *Engine) report() {
-	for report := range e.state.reports {
-		if e.config.Report != nil {
-			e.config.Report(report)
+// each calls a function with all that comes out of a channel.
+func each[T any](from <-chan T, to func(T)) {
+	for v := range from {
+		if to != nil {
+			to(v)
 		}
 	}
 }

@@ -26,8 +26,8 @@ type desk struct {
 	preview string // "" while none was set
 	before  string // on program before the last cut
 
-	placed []placed        // the program scene, lowest first
-	onAir  map[string]bool // sources in it
+	placed []placed           // the program scene, lowest first
+	onAir  map[string]float32 // how much of each source is in it, 0..1; those that are not are absent
 
 	changed func(sources map[string]*source) // the set of sources is another one
 }
@@ -134,13 +134,13 @@ func (d *desk) discard(made map[string]*source) {
 // put places a scene of the show on program.
 func (d *desk) put(id string) {
 	s, _ := find(d.show, id)
-	d.program, d.placed, d.onAir = id, nil, map[string]bool{}
+	d.program, d.placed, d.onAir = id, nil, map[string]float32{}
 	for _, p := range s.Placements() {
 		from := d.sources[p.Source]
 		if from == nil {
 			continue
 		}
-		d.onAir[p.Source] = true
+		d.onAir[p.Source] = 1
 		d.placed = append(d.placed, placed{from, layer(p, d.show.Canvas)})
 	}
 }
@@ -243,14 +243,14 @@ func (d *desk) layers(into []gpu.Layer) []gpu.Layer {
 // picture nothing is drawn.
 func (d *desk) advance(n int64, t media.Time, repeat bool) {
 	for id, s := range d.sources {
-		s.advance(n, t, d.onAir[id] && !repeat)
+		s.advance(n, t, d.onAir[id] > 0 && !repeat)
 	}
 }
 
 // composed hears that the program scene was composed at now.
 func (d *desk) composed(now time.Time) {
 	for id, s := range d.sources {
-		if d.onAir[id] {
+		if d.onAir[id] > 0 {
 			s.compose(now)
 		}
 	}

@@ -29,6 +29,9 @@ type Config struct {
 	// Report takes an account of the engine once a second and on every change of
 	// a source's state. It is called from one goroutine and may block.
 	Report func(worker.Report)
+	// Meters takes what was measured, 20 times a second while it is watched, from
+	// one goroutine. It may block: then it gets the newest.
+	Meters func(worker.Meters)
 	Log    *slog.Logger
 }
 
@@ -51,6 +54,8 @@ type Engine struct {
 	last    gpu.Composition // owned; what a late tick repeats
 	layers  []gpu.Layer
 	state   account
+
+	metering metering
 }
 
 // New opens the encoders, the compositor and the show's sources.
@@ -175,8 +180,9 @@ func (e *Engine) Run(ctx context.Context, first int64) error {
 			}
 		})
 	}
-	e.state.reports = make(chan worker.Report, 1)
-	reportWork.Go(e.report)
+	e.state.reports, e.metering.out = make(chan worker.Report, 1), make(chan worker.Meters, 1)
+	reportWork.Go(func() { each(e.state.reports, e.config.Report) })
+	reportWork.Go(func() { each(e.metering.out, e.config.Meters) })
 
 	err := e.ticks(ctx, first)
 	for _, r := range e.ladder.rungs {
@@ -187,6 +193,7 @@ func (e *Engine) Run(ctx context.Context, first int64) error {
 	stopInputs()
 	inputWork.Wait()
 	close(e.state.reports)
+	close(e.metering.out)
 	reportWork.Wait()
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
 		err = cause

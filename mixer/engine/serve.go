@@ -93,6 +93,7 @@ func (s *session) open(hello *worker.Hello, device gpu.Device) error {
 		},
 		Announce: func(m worker.Message) { s.send(m) },
 		Report:   func(report worker.Report) { s.send(&report) },
+		Meters:   func(meters worker.Meters) { s.send(&meters) },
 		Log:      newLog(hello),
 	})
 	return err
@@ -151,6 +152,8 @@ func (s *session) listen(ctx context.Context) error {
 			s.engine.Do(*m, func(ack worker.Ack) { s.send(&ack) })
 		case *worker.KeyFrame:
 			s.engine.RequestKey(m.Rung)
+		case *worker.Watch:
+			s.engine.Watch(*m)
 		case *worker.Quit:
 			return nil
 		default:

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"millrace/internal/media"
 	"millrace/mixer/engine/audio"
 	"millrace/mixer/worker"
@@ -38,20 +40,22 @@ func (d *soundDesk) open(frame int64) error {
 	return d.returns.open(frame)
 }
 
-// tick mixes and encodes exactly the samples of frame n.
-func (d *soundDesk) tick(n int64, desk *desk) error {
+// tick mixes, measures and encodes exactly the samples of frame n.
+func (d *soundDesk) tick(n int64, desk *desk, meter *audio.Meter) error {
 	from, to := d.rate.Samples(n, audio.Hz), d.rate.Samples(n+1, audio.Hz)
 	d.matrix.Reset(int(to-from), len(d.returns.list))
+	soloed := slices.ContainsFunc(desk.show.Sources, func(s worker.Source) bool { return s.Audio.Solo })
 	for _, config := range desk.show.Sources {
 		s, bus := desk.sources[config.ID], d.matrix.Bus()
 		if i := d.returns.index(config.ID); i >= 0 {
 			bus = d.matrix.Part(i)
 		}
-		s.voice.Mix(bus, s.sound(), from-s.delay(), s.level(desk.onAir[config.ID]))
+		s.voice.Mix(bus, s.sound(), from-s.delay(), s.strip(desk.onAir[config.ID], soloed))
 	}
 	d.matrix.Sum()
 	bus := d.matrix.Bus()
 	d.limiter.Process(bus)
+	meter.Write(bus)
 	for _, r := range d.program {
 		if err := r.write(bus); err != nil {
 			return err

@@ -113,20 +113,21 @@ func (s *source) sound() audio.Source {
 	return s.input.ring
 }
 
-// level is the source's gain on the bus.
-func (s *source) level(onAir bool) float32 {
+// strip is what the source has on the bus. onAir is how much of it is in the
+// program, 0..1; soloed says that some source has solo.
+func (s *source) strip(onAir float32, soloed bool) audio.Strip {
 	settings := s.config.Audio
 	heard := onAir
 	switch settings.Mode {
 	case worker.AudioOn:
-		heard = true
+		heard = 1
 	case worker.AudioOff:
-		heard = false
+		heard = 0
 	}
-	if settings.Mute || !heard {
-		return 0
+	if settings.Mute || soloed && !settings.Solo {
+		heard = 0
 	}
-	return audio.Gain(settings.GainDB)
+	return audio.NewStrip(settings.GainDB, settings.Pan, heard)
 }
 
 // delay is how much later than its pictures the source sounds, in samples.

@@ -50,9 +50,11 @@ func (e *Engine) tick(n int64, repeat bool) error {
 	for i, r := range e.ladder.rungs {
 		r.put(e.last.Rungs[i].Retain(), n)
 	}
-	if err := e.sound.tick(n, e.desk); err != nil {
+	e.metering.follow(e.desk.sources)
+	if err := e.sound.tick(n, e.desk, &e.metering.program); err != nil {
 		return fmt.Errorf("mix the sound of frame %d: %w", n, err)
 	}
+	e.metering.read(n, e.rate.At(n), e.desk.sources)
 	e.state.audio.lap(begin)
 
 	e.account(n)

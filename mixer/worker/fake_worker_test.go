@@ -111,6 +111,13 @@ func (w *fakeOnAir) serve() error {
 			if err := w.command(m); err != nil {
 				return err
 			}
+		case *Watch:
+			if !m.Meters {
+				continue
+			}
+			if err := Send(w.conn, &Meters{Frame: 1, Sources: map[string]Level{"watched": {}}}); err != nil {
+				return err
+			}
 		case *KeyFrame:
 			w.note("key of "+m.Rung, func(r *SourceReport) { r.Frames++ })
 		case *TrackChange:

@@ -76,6 +76,7 @@ type Host struct {
 	session    *session    // of the ready worker; nil while there is none
 	report     Report      // the newest; its counters run since the Host's start
 	past       Report      // counters of the workers before this one
+	onlookers  []*onlooker // immutable
 }
 
 // NewHost starts nothing.

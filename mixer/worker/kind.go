@@ -10,11 +10,13 @@ const (
 	kindCommand byte = 6
 	kindQuit    byte = 7
 	kindKey     byte = 8
+	kindWatch   byte = 9
 	kindReady   byte = 16
 	kindAck     byte = 17
 	kindReport  byte = 18
 	kindBegin   byte = 19
 	kindEnd     byte = 20
+	kindMeters  byte = 21
 )
 
 func (*Hello) kind() byte        { return kindHello }
@@ -30,3 +32,5 @@ func (*Report) kind() byte       { return kindReport }
 func (*KeyFrame) kind() byte     { return kindKey }
 func (*Begin) kind() byte        { return kindBegin }
 func (*End) kind() byte          { return kindEnd }
+func (*Watch) kind() byte        { return kindWatch }
+func (*Meters) kind() byte       { return kindMeters }

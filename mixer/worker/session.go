@@ -121,6 +121,9 @@ func (s *session) handle(message Message) error {
 	case *Report:
 		s.host.reported(*m)
 		return nil
+	case *Meters:
+		s.host.metered(*m)
+		return nil
 	}
 	return fmt.Errorf("%w: %T from a worker", ErrProtocol, message)
 }
@@ -154,6 +157,9 @@ func (s *session) ready(ready *Ready) error {
 	}
 	s.onAir.Store(true)
 	if err := s.catchUp(); err != nil {
+		return err
+	}
+	if err := s.host.watched(s); err != nil {
 		return err
 	}
 	s.host.config.Log.Info("worker on air", "pid", s.process.Pid(), "frame", start, "after", time.Since(s.began).Round(time.Millisecond),

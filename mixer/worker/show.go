@@ -77,7 +77,9 @@ const (
 // AudioSettings is one source's strip on the audio bus.
 type AudioSettings struct {
 	GainDB  float64   `json:"gainDb"`
+	Pan     float64   `json:"pan,omitempty"` // -1 left to 1 right
 	Mute    bool      `json:"mute"`
+	Solo    bool      `json:"solo,omitempty"` // while any source has it, only those with it are heard
 	Mode    AudioMode `json:"mode,omitempty"`
 	DelayMs int       `json:"delayMs"`
 }

@@ -90,6 +90,10 @@ func decode(kind byte, payload []byte) (Message, error) {
 		return unmarshal(payload, &End{})
 	case kindKey:
 		return unmarshal(payload, &KeyFrame{})
+	case kindWatch:
+		return unmarshal(payload, &Watch{})
+	case kindMeters:
+		return unmarshal(payload, &Meters{})
 	}
 	return nil, fmt.Errorf("%w: unknown kind %d", ErrProtocol, kind)
 }

@@ -56,6 +56,8 @@ func messages() []Message {
 		&Begin{Stream: 8, First: 1 << 40, Rendition: Rendition{ID: "return-cam1", Track: sound, Bitrate: 96_000, Return: "cam1"}},
 		&End{Stream: 8},
 		&KeyFrame{Rung: "v720"},
+		&Watch{Meters: true},
+		&Meters{Frame: 7, Program: Level{Peak: [2]float64{-1, -2.5}, Momentary: -23}, Sources: map[string]Level{"cam1": {TruePeak: -120}}},
 		&Ack{ID: 9, Frame: 3, Program: "a", Preview: "b", Code: AckPast, Error: "frame 2 is over"},
 		&Report{
 			Frame: 1, Late: 2, Repeated: 3, Program: "a", Outstanding: 5,

@@ -6,7 +6,10 @@ import "math"
 // one tick, and wherever its sound breaks off, returns or jumps, a fade of 5 ms
 // stands in for the click. One goroutine.
 type Voice struct {
-	gain    float32
+	// Meter measures the source behind its fader, heard or not; nil is off.
+	Meter *Meter
+
+	gain    [2]float32
 	next    int64      // position after the newest read
 	last    [2]float32 // newest sample given out, before gain
 	tail    [2]float32 // value that decays after a break
@@ -15,10 +18,26 @@ type Voice struct {
 	silent  bool       // the newest sample was absent
 	peak    float32
 	scratch Block
+	metered Block
 }
 
 // NewVoice is silent and starts with a gain.
-func NewVoice(gain float32) *Voice { return &Voice{gain: gain, silent: true} }
+func NewVoice(gain float32) *Voice { return &Voice{gain: [2]float32{gain, gain}, silent: true} }
+
+// Strip is what stands between a source and the bus.
+type Strip struct {
+	Fader [2]float32 // left and right: gain and pan
+	Heard float32    // 0..1: mute, and whether the source is on air
+}
+
+// NewStrip is a strip with a gain in decibels, panned from -1, left, to 1.
+// Towards one side the other is taken back, by a quarter of a sine: what is
+// panned to the centre stays as it is.
+func NewStrip(db, pan float64, heard float32) Strip {
+	gain := Gain(db)
+	side := func(away float64) float32 { return float32(math.Cos(min(max(away, 0), 1) * math.Pi / 2)) }
+	return Strip{Fader: [2]float32{gain * side(pan), gain * side(-pan)}, Heard: heard}
+}
 
 // Gain is the factor for a level in decibels.
 func Gain(db float64) float32 { return float32(math.Pow(10, db/20)) }
@@ -29,12 +48,13 @@ type Source interface {
 }
 
 // Mix adds the source's samples from position at on to the bus, with a gain
-// that reaches target at the end of the block.
-func (v *Voice) Mix(bus Block, source Source, at int64, target float32) {
+// that reaches the strip's at the end of the block.
+func (v *Voice) Mix(bus Block, source Source, at int64, strip Strip) {
 	n := bus.Len()
-	from := v.gain
+	from, target := v.gain, [2]float32{strip.Fader[0] * strip.Heard, strip.Fader[1] * strip.Heard}
 	v.gain = target
-	if from == 0 && target == 0 { // unheard: nothing to smooth when it returns, the gain does that
+	unheard := from == [2]float32{} && target == from
+	if unheard && v.Meter == nil { // nothing to smooth when it returns, the gain does that
 		v.next, v.falling, v.rising, v.silent, v.last = at+int64(n), 0, 0, false, [2]float32{}
 		return
 	}
@@ -44,6 +64,7 @@ func (v *Voice) Mix(bus Block, source Source, at int64, target float32) {
 	samples := v.scratch.Slice(0, n)
 	if !source.Read(at, samples) && v.silent && v.falling == 0 {
 		v.next = at + int64(n)
+		v.meterSilence(n)
 		return
 	}
 	if at != v.next && !v.silent {
@@ -52,8 +73,41 @@ func (v *Voice) Mix(bus Block, source Source, at int64, target float32) {
 	}
 	v.smooth(samples)
 	v.next = at + int64(n)
-	v.peak = max(v.peak, samples.Peak()*max(from, target))
-	add(bus, samples, from, target)
+	v.meter(samples, strip.Fader)
+	if unheard {
+		return
+	}
+	v.peak = max(v.peak, samples.Peak()*max(from[0], from[1], target[0], target[1]))
+	for c := range bus {
+		add(bus[c], samples[c], from[c], target[c])
+	}
+}
+
+// meter measures what the fader lets through.
+func (v *Voice) meter(samples Block, fader [2]float32) {
+	if v.Meter == nil {
+		return
+	}
+	if v.metered.Len() < samples.Len() {
+		v.metered = NewBlock(samples.Len())
+	}
+	metered := v.metered.Slice(0, samples.Len())
+	for c := range samples {
+		to, gain := metered[c], fader[c]
+		for i, sample := range samples[c] {
+			to[i] = sample * gain
+		}
+	}
+	v.Meter.Write(metered)
+}
+
+func (v *Voice) meterSilence(n int) {
+	if v.Meter == nil {
+		return
+	}
+	silence := v.scratch.Slice(0, n)
+	silence.Clear()
+	v.Meter.Write(silence)
 }
 
 // breakOff lets the newest value decay instead of jumping.
@@ -93,21 +147,19 @@ func (v *Voice) smooth(samples Block) {
 	}
 }
 
-// add sums samples into bus with a gain that moves from one value to another.
-func add(bus, samples Block, from, to float32) {
-	n := bus.Len()
-	step := (to - from) / float32(n)
-	for c := range bus {
-		sum, in := bus[c][:n], samples[c][:n]
-		if from == to {
-			for i, v := range in {
-				sum[i] += v * to
-			}
-			continue
-		}
+// add sums samples into one side of the bus with a gain that moves from one
+// value to another.
+func add(sum, samples []float32, from, to float32) {
+	step := (to - from) / float32(len(sum))
+	in := samples[:len(sum)]
+	if from == to {
 		for i, v := range in {
-			sum[i] += v * (from + step*float32(i+1))
+			sum[i] += v * to
 		}
+		return
+	}
+	for i, v := range in {
+		sum[i] += v * (from + step*float32(i+1))
 	}
 }
 

@@ -29,7 +29,7 @@ func steepest(b Block) (step float32) {
 func mixed(v *Voice, source Source, from int64, n int, gain func(at int64) float32, at func(int64) int64) Block {
 	out := NewBlock(n)
 	for i := 0; i < n; i += 1600 {
-		v.Mix(out.Slice(i, i+1600), source, at(from+int64(i)), gain(from+int64(i)))
+		v.Mix(out.Slice(i, i+1600), source, at(from+int64(i)), NewStrip(0, 0, gain(from+int64(i))))
 	}
 	return out
 }
@@ -109,14 +109,14 @@ func TestGainMovesWithinOneTick(t *testing.T) {
 	ring.Write(0, ones)
 	voice := NewVoice(1)
 	out := NewBlock(1600)
-	voice.Mix(out, ring, 0, 1)
+	voice.Mix(out, ring, 0, NewStrip(0, 0, 1))
 	out.Clear()
-	voice.Mix(out, ring, 1600, Gain(-6))
+	voice.Mix(out, ring, 1600, NewStrip(-6, 0, 1))
 	require.InDelta(t, 1, out[0][0], 0.01)
 	require.InDelta(t, 0.501, out[0][1599], 0.001)
 	require.InDelta(t, 0.75, out[0][800], 0.001)
 	out.Clear()
-	voice.Mix(out, ring, 3200, Gain(-6))
+	voice.Mix(out, ring, 3200, NewStrip(-6, 0, 1))
 	require.InDelta(t, 0.501, out[0][0], 0.001)
 	require.InDelta(t, 1, voice.TakePeak(), 1e-6)
 	require.Zero(t, voice.TakePeak())
@@ -162,4 +162,36 @@ func TestToneDependsOnThePositionOnly(t *testing.T) {
 	silent := NewBlock(Hz)
 	NewTone(0, 0).Read(3, silent)
 	require.Zero(t, silent.Peak())
+}
+
+func TestPan(t *testing.T) {
+	for _, test := range []struct {
+		pan  float64
+		want [2]float32
+	}{{0, [2]float32{1, 1}}, {-1, [2]float32{1, 0}}, {1, [2]float32{0, 1}}, {0.5, [2]float32{math.Sqrt2 / 2, 1}}, {7, [2]float32{0, 1}}} {
+		got := NewStrip(0, test.pan, 1).Fader
+		require.InDelta(t, test.want[0], got[0], 1e-6, "%v", test)
+		require.InDelta(t, test.want[1], got[1], 1e-6, "%v", test)
+	}
+}
+
+// TestVoiceIsMeteredUnheard: a meter shows what the fader lets through, also of a
+// source that nobody hears.
+func TestVoiceIsMeteredUnheard(t *testing.T) {
+	ring := NewRing(Hz)
+	sineIn(ring, 440, 0, 16000, 0.5)
+	voice, bus := NewVoice(0), NewBlock(1600)
+	voice.Meter = &Meter{}
+	for i := range int64(5) {
+		voice.Mix(bus, ring, 1600*i, NewStrip(-6, -1, 0))
+	}
+	require.Zero(t, bus.Peak())
+	reading := voice.Meter.Take()
+	require.InDelta(t, -12, reading.Peak[0], 0.1)
+	require.Equal(t, Silent, reading.Peak[1])
+	voice.Mix(bus, ring, 30_000, NewStrip(0, 0, 0))
+	voice.Mix(bus, ring, 31_600, NewStrip(0, 0, 0))
+	voice.Meter.Take()
+	voice.Mix(bus, ring, 33_200, NewStrip(0, 0, 0))
+	require.Equal(t, Silent, voice.Meter.Take().Peak[0], "a source that went away")
 }
