@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"millrace/internal/events"
 )
 
 // sessionLife is longer than any show: a session never ends during one.
@@ -16,18 +18,22 @@ const sessionLife = 30 * 24 * time.Hour
 // Config is what a Server is made of.
 type Config struct {
 	Backend Backend
-	Metrics http.Handler // GET /metrics
-	Ready   func() error // nil when the store, listeners and workers are ready
-	Pages   http.Handler // everything outside the API: the control room
-	Open    bool         // auth: {mode: off}; the listener is bound to loopback
-	Local   bool         // the listener is a socket that only the node's owner can open
-	Secure  bool         // the listener speaks TLS: session cookies travel there only
+	Events  *events.Bus
+	Now     func() time.Time // the timeline's
+	Metrics http.Handler     // GET /metrics
+	Ready   func() error     // nil when the store, listeners and workers are ready
+	Pages   http.Handler     // everything outside the API: the control room
+	Open    bool             // auth: {mode: off}; the listener is bound to loopback
+	Local   bool             // the listener is a socket that only the node's owner can open
+	Secure  bool             // the listener speaks TLS: session cookies travel there only
 	Log     *slog.Logger
 }
 
 // Server answers the control listener.
 type Server struct {
 	backend  Backend
+	bus      *events.Bus
+	now      func() time.Time
 	contract *contract
 	answers  answers
 	open     bool
@@ -45,18 +51,25 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make API: %w", err)
 	}
-	s := &Server{backend: cfg.Backend, contract: contract, open: cfg.Open, local: cfg.Local, secure: cfg.Secure, log: cfg.Log, echo: echo.New()}
+	s := &Server{backend: cfg.Backend, bus: cfg.Events, now: cfg.Now, contract: contract, open: cfg.Open, local: cfg.Local, secure: cfg.Secure, log: cfg.Log, echo: echo.New()}
 	s.answers.byKey = map[string]*answer{}
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.handleError
 	s.echo.Use(s.recoverPanic, s.protect, s.authenticate, s.rememberSession, s.checkRequest, s.idempotent)
 	RegisterHandlers(s.echo, NewStrictHandler(s, nil))
+	s.streams()
 	s.publicRoutes(cfg)
 	return s, nil
 }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// streams are the routes of the document that are no single answer.
+func (s *Server) streams() {
+	s.echo.GET("/v1/events", s.streamEvents)
+	s.echo.GET("/v1/ws", s.openSocket)
+}
 
 func (s *Server) publicRoutes(cfg Config) {
 	s.echo.GET("/openapi.json", func(c echo.Context) error {

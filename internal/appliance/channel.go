@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"millrace/internal/child"
+	"millrace/internal/events"
 	"millrace/internal/media"
 	"millrace/mixer/worker"
 	"millrace/output/cmaf"
@@ -40,6 +41,7 @@ type channelConfig struct {
 	Feed         func(source string) feed // nil where there is none, as for test sources
 	Origin       *origin.Handler
 	Viewers      *whep.Server // nil where WebRTC is off
+	Bus          *events.Bus
 	Log          *slog.Logger
 }
 
@@ -142,7 +144,7 @@ func packaged(t *media.Track) bool { return t.Codec != media.Opus }
 // connectFeeds gives a new worker the packets of every source, beginning with
 // the last keyframe.
 func (c *channel) connectFeeds(ready *worker.Ready) {
-	c.worker.Store(ready)
+	c.tellEncoder(c.worker.Swap(ready), ready)
 	c.subscribe()
 }
 

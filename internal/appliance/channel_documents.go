@@ -91,6 +91,7 @@ func (c *channels) UpdateChannel(ctx context.Context, id string, match api.Match
 		return view, err
 	}
 	c.retain(p)
+	c.tellTally(p)
 	return view, c.apply(ctx, p)
 }
 

@@ -13,19 +13,11 @@ import (
 // describeRun says how a channel's run is doing.
 func (c *channels) describeRun(s *api.ChannelState, run *channel, failure error, document api.Channel) {
 	s.Encoder.Device, s.Encoder.Codec, s.Encoder.Reason = "cpu", "libx264", c.base.WhyCPU
-	switch {
-	case run == nil && failure != nil:
-		s.State, s.Reason = api.ChannelStateStateFailed, failure.Error()
-		return
-	case run == nil && document.Stopped:
-		s.State = api.ChannelStateStateStopped
-		return
-	case run == nil:
-		s.State = api.ChannelStateStateStarting
+	s.State, s.Reason = condition(run, failure, document)
+	if run == nil {
 		return
 	}
 	report := run.host.Report()
-	s.State, s.Reason = run.condition()
 	s.Frame = run.Grid.Rate.Index(run.Clock.Now())
 	s.Time = api.Timestamp{Time: run.Grid.Rate.At(s.Frame).UTC()}
 	if ready := run.worker.Load(); ready != nil {
@@ -40,6 +32,23 @@ func (c *channels) describeRun(s *api.ChannelState, run *channel, failure error,
 	if store.Degraded {
 		s.Store.State = "degraded"
 	}
+}
+
+// condition is the state of a program; the caller holds mu.
+func (p *program) condition() (api.ChannelStateState, string) {
+	return condition(p.run, p.failure, p.stored.Value)
+}
+
+func condition(run *channel, failure error, document api.Channel) (api.ChannelStateState, string) {
+	switch {
+	case run != nil:
+		return run.condition()
+	case failure != nil:
+		return api.ChannelStateStateFailed, failure.Error()
+	case document.Stopped:
+		return api.ChannelStateStateStopped, ""
+	}
+	return api.ChannelStateStateStarting, ""
 }
 
 // slowDisk is how long a disk may be slow before the channel counts as degraded.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"millrace/api"
+	"millrace/internal/events"
 	"millrace/internal/media"
 	"millrace/internal/state"
 	"millrace/mixer/worker"
@@ -28,6 +29,9 @@ type program struct {
 	store     *record.Store // open while the node runs; nil before, and where it cannot be opened
 	retaining sync.Mutex    // of changes to what store keeps
 
+	telling sync.Mutex        // of tally
+	tally   map[string]string // as it was told last
+
 	taken    int64      // frame of the newest take that onAir holds
 	applying sync.Mutex // orders shows on their way to the worker: the newest comes last
 
@@ -45,6 +49,7 @@ type channels struct {
 	sources *sources
 	clock   *media.Clock
 	log     *slog.Logger
+	bus     *events.Bus
 	base    channelConfig // what every run shares
 	archive *archive
 	showLog *showLog
@@ -75,7 +80,7 @@ func openChannels(ctx context.Context, store state.Store, sources *sources, base
 	if err != nil {
 		return nil, err
 	}
-	c := &channels{archive: archive, showLog: showLog, store: store, sources: sources, clock: base.Clock, log: base.Log, base: base, byID: map[string]*program{},
+	c := &channels{archive: archive, showLog: showLog, store: store, sources: sources, clock: base.Clock, log: base.Log, bus: base.Bus, base: base, byID: map[string]*program{},
 		moved: map[string]bool{}, wake: make(chan struct{}, 1)}
 	for id, document := range documents {
 		onAir, ok := airs[id]

@@ -46,6 +46,7 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 	if take.Preview {
 		done.Type = api.ShowEventTypePreview
 	}
+	c.tellTaken(p, rate, done)
 	c.note(ctx, p, done)
 	return api.LiveAnswer{
 		Program: ack.Program, Preview: ack.Preview, Frame: ack.Frame,
@@ -163,6 +164,7 @@ func (c *channels) UpdateAudio(ctx context.Context, id, source string, change fu
 	if err != nil {
 		return changed, err
 	}
+	c.bus.Publish("channel.audio", audioEvent{Channel: id, Source: source, Settings: changed})
 	return changed, c.apply(ctx, p)
 }
 

@@ -22,6 +22,7 @@ import (
 	"millrace/ingest/rtmp"
 	"millrace/internal/appliance/config"
 	"millrace/internal/child"
+	"millrace/internal/events"
 	"millrace/internal/media"
 	"millrace/internal/state"
 	"millrace/output/origin"
@@ -49,6 +50,8 @@ type Node struct {
 	*channels
 
 	state     *state.Embedded
+	store     state.Store // the state, with the bus listening
+	bus       *events.Bus
 	listeners *listeners
 	origin    *origin.Handler
 	rtmp      *rtmp.Server // nil when it is off
@@ -125,10 +128,12 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.access, err = openAccess(ctx, n.state); err != nil {
+	n.bus = events.NewBus(func() time.Time { return n.clock.Now().UTC() }, n.log)
+	n.store = observed{n.state, n.bus}
+	if n.access, err = openAccess(ctx, n.store); err != nil {
 		return err
 	}
-	if n.sources, err = openSources(ctx, n.state, vault, n.clock, n.log); err != nil {
+	if n.sources, err = openSources(ctx, n.store, vault, n.clock, n.bus, n.log); err != nil {
 		return err
 	}
 	n.origin = origin.New(origin.Config{
@@ -140,8 +145,8 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	if n.webrtc, err = n.openWebRTC(); err != nil {
 		return err
 	}
-	n.channels, err = openChannels(ctx, n.state, n.sources, channelConfig{
-		Viewers: n.webrtc.viewers(), WhyCPU: whyCPU(n.config.GPU),
+	n.channels, err = openChannels(ctx, n.store, n.sources, channelConfig{
+		Viewers: n.webrtc.viewers(), Bus: n.bus, WhyCPU: whyCPU(n.config.GPU),
 		Volume: n.config.Storage.Volume, ReserveBytes: n.config.Storage.ReserveBytes,
 		Device: device(n.config.GPU), Clock: n.clock, Origin: n.origin, Log: n.log,
 		Worker: child.Command{Args: []string{"worker"}, Stderr: n.childLine("worker")},
@@ -169,7 +174,7 @@ func (n *Node) childLine(process string) func(string) {
 
 func (n *Node) openHTTP() error {
 	cfg := api.Config{
-		Backend: n, Metrics: n.metrics(), Ready: n.Ready, Pages: web.Control(),
+		Backend: n, Events: n.bus, Now: func() time.Time { return n.clock.Now().UTC() }, Metrics: n.metrics(), Ready: n.Ready, Pages: web.Control(),
 		Open: n.config.Auth.Mode == "off", Secure: n.config.Control.TLS.Mode != "off", Log: n.log,
 	}
 	var err error
@@ -241,6 +246,7 @@ func (n *Node) Run(ctx context.Context) error {
 		run(&working, ctx, n.webrtc.Run)
 	}
 	run(&working, ctx, n.watchClock)
+	run(&working, ctx, n.channels.tellConditions)
 	working.Wait()
 	endReaders()
 	serving.Wait()

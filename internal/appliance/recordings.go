@@ -47,7 +47,9 @@ func (c *channels) StartRecording(ctx context.Context, channel string, request a
 		return none, err
 	}
 	c.retain(p)
-	return api.Stored[api.Recording]{Value: c.viewRecording(made), Revision: stored.Revision}, nil
+	view := c.viewRecording(made)
+	c.bus.Publish("recording.started", view)
+	return api.Stored[api.Recording]{Value: view, Revision: stored.Revision}, nil
 }
 
 func notRunning(channel string) error {
@@ -74,17 +76,22 @@ func (c *channels) GetRecording(id string) (api.Stored[api.Recording], error) {
 
 // StopRecording implements api.Recordings.
 func (c *channels) StopRecording(ctx context.Context, id string) (api.Stored[api.Recording], error) {
-	now := c.clock.Now()
-	return c.changeRecording(ctx, id, api.Match{Any: true}, func(r *storedRecording) error {
+	now, ended := c.clock.Now(), false
+	stopped, err := c.changeRecording(ctx, id, api.Match{Any: true}, func(r *storedRecording) error {
 		if !r.running() {
 			return nil
 		}
+		ended = true
 		r.Stop, r.To = now, r.From+1
 		if grid, ok := c.gridOf(r.Channel); ok {
 			r.To = max(grid.SegmentAt(now-1)+1, r.From+1)
 		}
 		return nil
 	})
+	if err == nil && ended {
+		c.bus.Publish("recording.stopped", stopped.Value)
+	}
+	return stopped, err
 }
 
 // UpdateRecording implements api.Recordings.

@@ -167,5 +167,9 @@ func (c *channels) Mark(ctx context.Context, channel, text string, at time.Time)
 	if when < 0 || when > now.Add(clipAhead) || expired(pageOf(when)) {
 		return e, api.Invalid(api.Fault{Pointer: "/at", Detail: fmt.Sprintf("it is more than %v ahead, or the channel keeps nothing of that time", clipAhead)})
 	}
-	return e, c.showLog.add(ctx, channel, e, expired)
+	err = c.showLog.add(ctx, channel, e, expired)
+	if err == nil {
+		c.bus.Publish("channel.mark", markEvent{Channel: channel, Text: text, Frame: e.Frame, Time: e.Time})
+	}
+	return e, err
 }

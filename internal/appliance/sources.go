@@ -10,6 +10,7 @@ import (
 
 	"millrace/api"
 	"millrace/ingest"
+	"millrace/internal/events"
 	"millrace/internal/media"
 	"millrace/internal/state"
 )
@@ -42,6 +43,7 @@ type sources struct {
 	store state.Store
 	vault *vault
 	clock *media.Clock
+	bus   *events.Bus
 	log   *slog.Logger
 	// addresses says where publishers connect, with the source's key in it.
 	addresses func(id, key string) api.IngestAddresses
@@ -60,12 +62,12 @@ type sources struct {
 	ctx   context.Context   // of Run; nil before
 }
 
-func openSources(ctx context.Context, store state.Store, vault *vault, clock *media.Clock, log *slog.Logger) (*sources, error) {
+func openSources(ctx context.Context, store state.Store, vault *vault, clock *media.Clock, bus *events.Bus, log *slog.Logger) (*sources, error) {
 	documents, err := loadAll[storedSource](ctx, store, kindSource)
 	if err != nil {
 		return nil, err
 	}
-	s := &sources{store: store, vault: vault, clock: clock, log: log, byID: map[string]*source{}, byKey: map[string]string{}}
+	s := &sources{store: store, vault: vault, clock: clock, bus: bus, log: log, byID: map[string]*source{}, byKey: map[string]string{}}
 	for id, document := range documents {
 		entry := &source{stored: document}
 		if entry.key, err = vault.opened(document.Value.SealedKey, "key of "+id); err != nil {
@@ -85,7 +87,10 @@ func (s *sources) add(entry *source) {
 	if document.Kind == api.SourceKindPush {
 		entry.feed = ingest.NewSource(ingest.SourceConfig{
 			ID: document.Id, Latency: time.Duration(document.LatencyMs) * time.Millisecond, Clock: s.clock, Log: s.log,
-			OnState: func(shot ingest.Snapshot) { s.moved(document.Id, shot.State) },
+			OnState: func(shot ingest.Snapshot) {
+				tellSource(s.bus, shot)
+				s.moved(document.Id, shot.State)
+			},
 		})
 		if s.ctx != nil {
 			s.watch(entry)
