@@ -835,7 +835,7 @@ type Source struct {
 	// Kind push: RTMP, SRT and WHIP with one key; test: a built-in moving picture with a tone
 	Kind SourceKind `json:"kind"`
 
-	// LatencyMs How long the newest packet waits before it is on screen
+	// LatencyMs How long the newest packet waits before it is on screen; of a publisher by WebRTC the most that it does, which follows the network between 20 ms and this
 	LatencyMs int    `json:"latencyMs,omitempty,omitzero"`
 	Name      Name   `json:"name,omitempty,omitzero"`
 	OnLoss    OnLoss `json:"onLoss,omitempty,omitzero"`
@@ -874,7 +874,10 @@ type SourceStats struct {
 	LateAudio int64 `json:"lateAudio,omitempty,omitzero"`
 
 	// LateVideo Pictures that came after the moment at which they were due
-	LateVideo int64  `json:"lateVideo,omitempty,omitzero"`
+	LateVideo int64 `json:"lateVideo,omitempty,omitzero"`
+
+	// LatencyMs How long packets wait at present
+	LatencyMs int    `json:"latencyMs,omitempty,omitzero"`
 	Packets   int64  `json:"packets,omitempty,omitzero"`
 	Protocol  string `json:"protocol,omitempty,omitzero"`
 

@@ -19,7 +19,10 @@ type AccessUnit struct {
 	// several access units into one packet, and send that with the last. Not
 	// positive where it was not.
 	Wait time.Duration
-	Data []byte // as media.Packet.Data
+	// Captured is when it was captured by the sender's own clock, which all
+	// tracks of the publisher share, since that clock's epoch; 0: unknown.
+	Captured time.Duration
+	Data     []byte // as media.Packet.Data
 }
 
 // Session is the connection of one publisher to its source. Write is called

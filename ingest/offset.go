@@ -8,9 +8,7 @@ import (
 )
 
 const (
-	bucketSpan  = 250 * time.Millisecond
-	bucketCount = 16 // a window of 4 s
-	knotCount   = 512
+	knotCount = 512
 
 	settleSpan = time.Second            // after an anchor, better offsets apply at once
 	coarseSpan = 3 * time.Second        // and those that the sound cannot be bent to for so long
@@ -35,12 +33,13 @@ const (
 
 // offset is one source clock's place on the channel timeline: the function of
 // source time that is added to it. It follows the windowed minimum of (arrival
-// - source time), the path with the least queueing, and is fixed for every
-// source time it was once asked for: audio and video that ask for the same
-// instant get the same answer whenever they ask, so a slide or a step never
-// takes them apart.
+// - source time), the path with the least queueing, plus the cushion of a
+// publisher that has one, and is fixed for every source time it was once asked
+// for: audio and video that ask for the same instant get the same answer
+// whenever they ask, so a slide or a step never takes them apart.
 type offset struct {
 	window  minimum
+	cushion time.Duration
 	knots   [knotCount]knot // ring, ascending in source time
 	first   int
 	count   int
@@ -59,12 +58,27 @@ type knot struct {
 	value media.Time    // to add to it
 }
 
-// newOffset begins at source time s with the given value.
-func newOffset(s time.Duration, value, arrival media.Time) *offset {
-	o := &offset{}
+// newOffset begins at source time s with the given value, on top of which the
+// cushion comes.
+func newOffset(s time.Duration, value, arrival media.Time, cushion time.Duration) *offset {
+	o := &offset{cushion: cushion}
 	o.open(arrival)
-	o.push(knot{s, value})
+	o.push(knot{s, value.Add(cushion)})
 	return o
+}
+
+// base is the newest value without the cushion: what a measure compares with.
+func (o *offset) base() media.Time { return o.head().value.Add(-o.cushion) }
+
+// target is where the value slides to.
+func (o *offset) target() media.Time { return o.window.least().Add(o.cushion) }
+
+// soften changes the cushion: at once, or so slowly that nobody hears it.
+func (o *offset) soften(cushion time.Duration, atOnce bool) {
+	if atOnce {
+		o.step(o.head().value.Add(cushion - o.cushion))
+	}
+	o.cushion = cushion
 }
 
 // open lets better minima apply at once, for a while.
@@ -98,7 +112,7 @@ func (o *offset) measure(s time.Duration, arrival media.Time, latency time.Durat
 	raw := arrival.Add(-s)
 	o.window.add(arrival, raw)
 	o.newest = max(o.newest, arrival)
-	target := o.window.least()
+	target := o.target()
 	ahead := o.head().value.Sub(target)
 	switch {
 	case arrival < o.settled:
@@ -117,7 +131,7 @@ func (o *offset) measure(s time.Duration, arrival media.Time, latency time.Durat
 
 // judgeLate steps up when every packet of a second came after it was due.
 func (o *offset) judgeLate(raw, arrival media.Time, latency time.Duration) {
-	late := raw.Sub(o.head().value) > latency+lateSlack
+	late := raw.Sub(o.base()) > o.cushion+latency+lateSlack
 	if o.lateSince == 0 || raw < o.lateLeast {
 		o.lateLeast = raw
 	}
@@ -126,7 +140,7 @@ func (o *offset) judgeLate(raw, arrival media.Time, latency time.Duration) {
 	}
 	o.window = minimum{}
 	o.window.add(arrival, o.lateLeast)
-	o.step(o.lateLeast)
+	o.step(o.lateLeast.Add(o.cushion))
 	o.steps++
 	o.lateSince = 0
 	o.open(arrival)
@@ -156,7 +170,7 @@ func (o *offset) postpone(d time.Duration, glide bool) {
 
 // room is by how much it can be postponed now so that nobody hears it glide.
 func (o *offset) room() time.Duration {
-	return gentle - o.window.least().Sub(o.head().value)
+	return gentle - o.target().Sub(o.head().value)
 }
 
 // step changes the value for everything after the newest source time.
@@ -171,7 +185,7 @@ func (o *offset) step(value media.Time) {
 func (o *offset) at(s time.Duration) media.Time {
 	head := o.head()
 	if s > head.at {
-		slid := o.slide(s-head.at, o.window.least().Sub(head.value))
+		slid := o.slide(s-head.at, o.target().Sub(head.value))
 		head = knot{s, head.value.Add(slid)}
 		o.push(head)
 		return head.value
@@ -202,49 +216,4 @@ func (o *offset) slide(span, want time.Duration) time.Duration {
 		return -way
 	}
 	return way
-}
-
-// minimum is the least of the measures of the last 4 s, in steps of 250 ms.
-type minimum struct {
-	buckets [bucketCount]struct {
-		number int64 // arrival / bucketSpan; 0: empty
-		least  media.Time
-	}
-	value media.Time // of a window that holds nothing: the last one known
-	now   int64
-}
-
-func (m *minimum) add(arrival, raw media.Time) {
-	m.now = max(m.now, int64(arrival)/int64(bucketSpan))
-	b := &m.buckets[((m.now%bucketCount)+bucketCount)%bucketCount]
-	if b.number != m.now || raw < b.least {
-		b.number, b.least = m.now, raw
-	}
-	m.value = raw
-	for _, b := range m.buckets {
-		if b.number > m.now-bucketCount && b.number != 0 {
-			m.value = min(m.value, b.least)
-		}
-	}
-}
-
-// postpone makes every measure so much greater.
-func (m *minimum) postpone(d time.Duration) {
-	for i := range m.buckets {
-		m.buckets[i].least += media.Time(d)
-	}
-	m.value += media.Time(d)
-}
-
-// least is meaningful after the first add.
-func (m *minimum) least() media.Time { return m.value }
-
-// spans reports whether the window holds measures that lie so far apart.
-func (m *minimum) spans(d time.Duration) bool {
-	for _, b := range m.buckets {
-		if b.number != 0 && b.number > m.now-bucketCount && b.number <= m.now-int64(d/bucketSpan) {
-			return true
-		}
-	}
-	return false
 }

@@ -93,6 +93,17 @@ func (s *Source) Run(ctx context.Context) error {
 // been lost for 2 s gives way, so that an encoder that comes back after a
 // broken network is not refused by its own ghost.
 func (s *Source) Connect(kind, remote string) (Session, error) {
+	return s.connect(kind, remote, false)
+}
+
+// ConnectInteractive is Connect for somebody in a conversation: packets wait
+// as long as the network asks for, and no longer; SourceConfig.Latency is the
+// most.
+func (s *Source) ConnectInteractive(kind, remote string) (Session, error) {
+	return s.connect(kind, remote, true)
+}
+
+func (s *Source) connect(kind, remote string, interactive bool) (Session, error) {
 	s.mu.Lock()
 	if s.down {
 		s.mu.Unlock()
@@ -109,6 +120,7 @@ func (s *Source) Connect(kind, remote string) (Session, error) {
 	c := &session{source: s, revoked: make(chan struct{})}
 	s.session = c
 	s.timeline.Restart()
+	s.timeline.Adapt(interactive)
 	s.joining = joining{}
 	s.cache.Clear()
 	s.health.connect(kind, remote, s.config.Clock.Now())
@@ -212,6 +224,9 @@ func (s *Source) write(c *session, u AccessUnit) {
 	}
 	if ok {
 		s.timeline.Packed(u.Wait)
+		if u.Captured != 0 {
+			s.timeline.Captured(u.Track.ID, u.DTS, u.Captured, u.Track.Kind == media.Audio, now)
+		}
 		if u.Track.Kind == media.Audio && !s.joining.over {
 			if s.timeline.Note(u.Track.ID, u.DTS, now) {
 				s.joining.keep(u, now)

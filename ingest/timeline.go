@@ -31,6 +31,7 @@ const (
 // It has no clock inside and belongs to one goroutine.
 type Timeline struct {
 	latency time.Duration
+	cushion *cushion      // in place of the latency, of an interactive publisher; else nil
 	packed  time.Duration // the longest wait in the publisher's container
 	tracks  map[string]*trackClock
 	stats   TimelineStats
@@ -40,20 +41,22 @@ type Timeline struct {
 
 // TimelineStats counts what a timeline had to put right.
 type TimelineStats struct {
-	Restamped uint64  // packets whose timestamp was replaced
-	Jumps     uint64  // lasting jumps of the source clock that were followed
-	Steps     uint64  // changes of the offset too large to slide
-	Held      uint64  // packets moved to keep DTS ascending
-	Speed     float64 // source seconds a second over the last 2 s; 0 while unknown
+	Restamped uint64        // packets whose timestamp was replaced
+	Jumps     uint64        // lasting jumps of the source clock that were followed
+	Steps     uint64        // changes of the offset too large to slide
+	Held      uint64        // packets moved to keep DTS ascending
+	Speed     float64       // source seconds a second over the last 2 s; 0 while unknown
+	Latency   time.Duration // that packets are given at present
 }
 
 // trackClock is what the timeline knows of one track.
 type trackClock struct {
-	offset *offset       // shared by the tracks with the same clock; nil before the first packet
-	source time.Duration // DTS of the last packet that was believed
-	step   time.Duration // between its last two packets
-	jump   jump
-	last   media.Time // DTS handed out; 0: none
+	offset  *offset       // shared by the tracks with the same clock; nil before the first packet
+	source  time.Duration // DTS of the last packet that was believed
+	step    time.Duration // between its last two packets
+	jump    jump
+	capture capture
+	last    media.Time // DTS handed out; 0: none
 }
 
 // jump is a leap of a track's clock that is not believed yet.
@@ -69,8 +72,25 @@ func NewTimeline(latency time.Duration) *Timeline {
 	return &Timeline{latency: latency, tracks: map[string]*trackClock{}}
 }
 
-// SetLatency moves everything that follows.
-func (t *Timeline) SetLatency(d time.Duration) { t.latency = d }
+// SetLatency moves everything that follows. Of an interactive publisher it is
+// the most that packets wait.
+func (t *Timeline) SetLatency(d time.Duration) {
+	t.latency = d
+	if t.cushion != nil {
+		t.cushion.limit(d)
+	}
+}
+
+// offsets are the source clocks of the tracks.
+func (t *Timeline) offsets() map[*offset]bool {
+	offsets := map[*offset]bool{}
+	for _, track := range t.tracks {
+		if track.offset != nil {
+			offsets[track.offset] = true
+		}
+	}
+	return offsets
+}
 
 // Restart forgets the source's clock, for a new publisher; DTS still ascends.
 func (t *Timeline) Restart() {
@@ -91,13 +111,10 @@ func (t *Timeline) Packed(wait time.Duration) {
 	if grown <= 0 {
 		return
 	}
-	offsets := map[*offset]bool{}
+	offsets := t.offsets()
 	glide := grown <= max(coarse, t.latency/2)
-	for _, track := range t.tracks {
-		if o := track.offset; o != nil {
-			offsets[o] = true
-			glide = glide && o.newest >= o.settled
-		}
+	for o := range offsets {
+		glide = glide && o.newest >= o.settled
 	}
 	if glide {
 		for o := range offsets {
@@ -118,13 +135,17 @@ func (t *Timeline) Packed(wait time.Duration) {
 func (t *Timeline) Forget(track string) { delete(t.tracks, track) }
 
 // Stats may be asked for by the owner only.
-func (t *Timeline) Stats() TimelineStats { return t.stats }
+func (t *Timeline) Stats() TimelineStats {
+	stats := t.stats
+	stats.Latency = t.fixed() + t.cushion.present()
+	return stats
+}
 
 // Map is when a packet of the track that arrived at the given instant is
 // decoded and shown.
 func (t *Timeline) Map(track string, pts, dts time.Duration, arrival media.Time) (media.Time, media.Time) {
 	c := t.clock(track)
-	if t.note(c, dts, arrival) {
+	if t.note(c, dts+c.capture.shift, arrival) {
 		return t.Place(track, pts, dts)
 	}
 	t.stats.Restamped++
@@ -137,7 +158,7 @@ func (t *Timeline) Map(track string, pts, dts time.Duration, arrival media.Time)
 func (t *Timeline) Note(track string, dts time.Duration, arrival media.Time) (believed bool) {
 	c := t.clock(track)
 	first := c.offset == nil
-	believed = t.note(c, dts, arrival)
+	believed = t.note(c, dts+c.capture.shift, arrival)
 	if first && c.offset != nil {
 		c.offset.open(arrival.Add(t.packed))
 		t.moved = max(t.moved, arrival)
@@ -152,17 +173,27 @@ func (t *Timeline) Settled(now media.Time, span time.Duration) bool { return now
 // Settle ends the anchoring of all tracks: what was noted is placed by the
 // offsets of this instant, and they slide from here on.
 func (t *Timeline) Settle() {
-	for _, c := range t.tracks {
-		if c.offset != nil {
-			c.offset.settle()
-		}
+	if t.cushion != nil && t.cushion.open && t.cushion.close(t.newest()) {
+		t.spread(true)
 	}
+	for o := range t.offsets() {
+		o.settle()
+	}
+}
+
+// newest is the arrival of the newest packet.
+func (t *Timeline) newest() (arrival media.Time) {
+	for o := range t.offsets() {
+		arrival = max(arrival, o.newest)
+	}
+	return arrival
 }
 
 // Place is when a packet that was noted is decoded and shown.
 func (t *Timeline) Place(track string, pts, dts time.Duration) (media.Time, media.Time) {
 	c := t.clock(track)
-	return t.ascend(c, t.place(c, dts+reorder(pts, dts)), t.place(c, dts))
+	s := dts + c.capture.shift
+	return t.ascend(c, t.place(c, s+reorder(pts, dts)), t.place(c, s))
 }
 
 // reorder is how long after its decoding a packet is shown.
@@ -189,11 +220,12 @@ func (t *Timeline) note(c *trackClock, dts time.Duration, arrival media.Time) (b
 		return false
 	}
 	steps, value := c.offset.steps, c.offset.head().value
-	c.offset.measure(dts, counted, t.latency)
+	c.offset.measure(dts, counted, t.fixed())
 	t.stats.Steps += c.offset.steps - steps
 	if c.offset.head().value.Sub(value).Abs() > deadBand {
 		t.moved = max(t.moved, arrival)
 	}
+	t.soften(c.offset.window.late(counted.Add(-dts)), counted)
 	if d := dts - c.source; d > 0 {
 		c.step = d
 	}
@@ -203,7 +235,7 @@ func (t *Timeline) note(c *trackClock, dts time.Duration, arrival media.Time) (b
 }
 
 func (t *Timeline) place(c *trackClock, s time.Duration) media.Time {
-	return c.offset.at(s).Add(s + t.latency)
+	return c.offset.at(s).Add(s + t.fixed())
 }
 
 // ascend keeps the track's DTS from repeating or stepping back.
@@ -219,7 +251,7 @@ func (t *Timeline) ascend(c *trackClock, pts, dts media.Time) (media.Time, media
 // expected is where a packet stands whose own timestamp says nothing: one
 // step after the last, near its arrival.
 func (t *Timeline) expected(c *trackClock, arrival media.Time) media.Time {
-	due := arrival.Add(t.latency)
+	due := arrival.Add(t.fixed() + t.cushion.present())
 	next := c.last.Add(max(time.Millisecond, min(c.step, jumpSlack)))
 	if c.last == 0 || next < due.Add(-2*time.Second) {
 		return due
@@ -242,14 +274,14 @@ func (t *Timeline) believe(c *trackClock, s time.Duration, arrival media.Time) b
 		return false
 	}
 	t.stats.Jumps++
-	seamless := t.expected(c, arrival).Add(-s - t.latency)
+	seamless := t.expected(c, arrival).Add(-s - t.fixed() - t.cushion.present())
 	if shared := t.near(c, c.jump.least); shared != nil {
 		c.offset = shared
 	} else if d := seamless.Sub(c.jump.least); d.Abs() < jumpSlack {
-		c.offset = newOffset(s, seamless, arrival)
+		c.offset = newOffset(s, seamless, arrival, t.cushion.present())
 		c.offset.settled, c.offset.coarse = 0, 0
 	} else {
-		c.offset = newOffset(s, c.jump.least, arrival)
+		c.offset = newOffset(s, c.jump.least, arrival, t.cushion.present())
 	}
 	c.offset.window.add(arrival, c.jump.least)
 	c.source = s
@@ -265,9 +297,9 @@ func (t *Timeline) begin(c *trackClock, s time.Duration, arrival media.Time) boo
 	switch {
 	case c.offset != nil:
 	case !t.anchored():
-		c.offset = newOffset(s, raw, arrival)
+		c.offset = newOffset(s, raw, arrival, t.cushion.present())
 	case c.jump.lasts(s, arrival):
-		c.offset = newOffset(s, c.jump.least, arrival)
+		c.offset = newOffset(s, c.jump.least, arrival, t.cushion.present())
 	default:
 		return false
 	}
@@ -280,7 +312,7 @@ func (t *Timeline) begin(c *trackClock, s time.Duration, arrival media.Time) boo
 // before it, or so far ahead that it came before its time.
 func leaps(c *trackClock, s time.Duration, raw media.Time) bool {
 	d := s - c.source
-	return d < -jumpSlack || d > jumpSlack && c.offset.head().value.Sub(raw) > jumpSlack
+	return d < -jumpSlack || d > jumpSlack && c.offset.base().Sub(raw) > jumpSlack
 }
 
 // lasts takes note of one more packet that leapt to s.
@@ -307,7 +339,7 @@ func (t *Timeline) near(c *trackClock, raw media.Time) *offset {
 		if other == c || other.offset == nil || other.offset == c.offset {
 			continue
 		}
-		if d := raw.Sub(other.offset.head().value).Abs(); d <= closest {
+		if d := raw.Sub(other.offset.base()).Abs(); d <= closest {
 			found, closest = other.offset, d
 		}
 	}

@@ -2,37 +2,27 @@ package whip
 
 import "time"
 
-const (
-	leastTrust = 2 * time.Second // a sender's clock that differs more from what arrives is not believed
-	slewShare  = 50              // a correction takes at most 1/50 of the time that passes
-)
-
-// senderClock is the source clock that the tracks of one publisher share: its
-// NTP time, shifted so that it begins when the session did.
-type senderClock struct {
-	shift time.Duration // source time minus NTP time
-	known bool
-}
-
-// trackClock maps RTP timestamps to source time: by arrival at first, and by
-// the sender's reports once there are any, so that sound and picture captured
-// together get the same time (RFC 3550 §6.4.1).
+// trackClock reads RTP timestamps: as time since the session began, anchored by
+// the arrival of the first packet, and as time of the sender's clock where its
+// reports say so (RFC 3550 §6.4.1), which all tracks of a publisher share.
+// Placing and aligning them is ingest.Timeline's.
 type trackClock struct {
-	sender *senderClock
 	rate   int64 // Hz
+	begun  bool
+	ticks  int64         // of the newest timestamp, unwrapped
+	offset time.Duration // source time of tick 0
 
-	begun   bool
-	ticks   int64         // of the newest timestamp, unwrapped
-	offset  time.Duration // source time of tick 0
-	aligned bool          // to the sender's clock
-	pending time.Duration // of the offset, still to be slid
-	early   *report       // that came before the first packet
+	told   bool          // by the sender, of its own clock
+	sender time.Duration // its time at tick 0
+	exact  bool          // it stamps packets with the instant of capture: reports are not needed
+	early  *report       // that came before the first packet
 }
 
-// report is what a sender report says: one instant in both clocks.
+// report says one instant in both clocks of a sender.
 type report struct {
-	ntp time.Duration // since 1900
-	rtp uint32
+	ntp   time.Duration // since 1900
+	rtp   uint32
+	exact bool // it is of a packet's capture, not of a report's sending
 }
 
 // ntpTime is NTP's 64-bit format as a duration since its epoch.
@@ -40,48 +30,43 @@ func ntpTime(n uint64) time.Duration {
 	return time.Duration(n>>32)*time.Second + time.Duration((n&0xffffffff)*uint64(time.Second)>>32)
 }
 
-// at is the source time of a timestamp; elapsed is the time since the session
+// at is the source time of a timestamp, and when it was captured by the
+// sender's clock, 0 while that is unknown; elapsed is the time since the session
 // began at which its packet arrived. Timestamps may wrap and step back (F10).
-func (c *trackClock) at(timestamp uint32, elapsed time.Duration) time.Duration {
-	if !c.begun {
-		c.begun = true
-		c.ticks = int64(timestamp)
-		c.offset = elapsed - c.duration(c.ticks)
-		if c.early != nil {
-			c.report(*c.early)
-		}
-	}
-	before := c.ticks
+func (c *trackClock) at(timestamp uint32, elapsed time.Duration) (source, captured time.Duration) {
+	c.begin(timestamp, elapsed)
 	c.ticks = c.unwrap(timestamp)
-	if passed := c.duration(c.ticks - before); passed > 0 && c.pending != 0 {
-		step := max(-passed/slewShare, min(c.pending, passed/slewShare))
-		c.offset += step
-		c.pending -= step
+	at := c.duration(c.ticks)
+	if c.told {
+		captured = at + c.sender
 	}
-	return c.duration(c.ticks) + c.offset
+	return at + c.offset, captured
+}
+
+// begin anchors the clock, if it is not.
+func (c *trackClock) begin(timestamp uint32, elapsed time.Duration) {
+	if c.begun {
+		return
+	}
+	c.begun = true
+	c.ticks = int64(timestamp)
+	c.offset = elapsed - c.duration(c.ticks)
+	if c.early != nil {
+		c.report(*c.early)
+	}
 }
 
 // report takes what the sender says of its clock.
 func (c *trackClock) report(r report) {
-	if !c.begun {
+	switch {
+	case !c.begun:
 		c.early = &r
 		return
-	}
-	here := c.duration(c.unwrap(r.rtp)) + c.offset
-	if !c.sender.known {
-		c.sender.shift, c.sender.known = here-r.ntp, true
-		c.aligned = true
+	case c.exact && !r.exact:
 		return
 	}
-	off := r.ntp + c.sender.shift - here
-	switch {
-	case off.Abs() > leastTrust:
-	case c.aligned:
-		c.pending = off
-	default:
-		c.offset += off
-		c.aligned = true
-	}
+	c.told, c.exact = true, r.exact
+	c.sender = r.ntp - c.duration(c.unwrap(r.rtp))
 }
 
 // unwrap extends a timestamp by serial number arithmetic (RFC 1982).

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/pion/webrtc/v4"
+
 	"millrace/internal/media"
 	"millrace/internal/rtc"
 )
@@ -12,7 +14,23 @@ import (
 var wantedFeedback = []string{"nack", "nack pli", "transport-cc"}
 
 // wantedExtensions are the RTP header extensions that are used.
-var wantedExtensions = []string{"http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"}
+var wantedExtensions = []string{
+	"http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+	captureTime,
+}
+
+// captureTime stamps packets with the instant of their capture.
+const captureTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+
+// extensionID is the number that an extension was negotiated with; 0: none.
+func extensionID(source *webrtc.RTPReceiver, uri string) uint8 {
+	for _, e := range source.GetParameters().HeaderExtensions {
+		if e.URI == uri {
+			return uint8(e.ID)
+		}
+	}
+	return 0
+}
 
 // choose agrees to what of an offer can be decoded.
 func choose(offer *rtc.Offer) ([]rtc.Choice, error) {

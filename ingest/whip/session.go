@@ -42,7 +42,6 @@ type session struct {
 
 	// What follows is owned by the goroutine of Run.
 	began  time.Time
-	sender senderClock
 	tracks []*track
 }
 
@@ -197,6 +196,7 @@ func (s *session) begin(remote *webrtc.TrackRemote, source *webrtc.RTPReceiver, 
 		return
 	}
 	repair := t.ssrc != uint32(remote.SSRC())
+	t.capture = extensionID(source, captureTime)
 	readers.Go(func() { s.readPackets(t, remote, repair) })
 	if !repair {
 		readers.Go(func() { s.readReports(t, source) })
@@ -211,7 +211,7 @@ func (s *session) trackFor(remote *webrtc.TrackRemote, section *rtc.Media) *trac
 			for _, older := range s.tracks {
 				older.over = older.over || older.section == section // the publisher began again
 			}
-			t := newTrack(section, c, uint32(remote.SSRC()), &s.sender)
+			t := newTrack(section, c, uint32(remote.SSRC()))
 			s.tracks = append(s.tracks, t)
 			return t
 		}

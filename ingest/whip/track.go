@@ -27,6 +27,7 @@ type track struct {
 	jitter    jitterBuffer
 	assembler assembler
 	clock     trackClock
+	capture   uint8 // header extension that says when a packet was captured; 0: none
 
 	over  bool      // another stream took its place
 	lost  int       // packets given up before the next one
@@ -37,10 +38,10 @@ type track struct {
 	told  Counters // of these, what the server's counters have
 }
 
-func newTrack(section *rtc.Media, c rtc.Codec, ssrc uint32, sender *senderClock) *track {
+func newTrack(section *rtc.Media, c rtc.Codec, ssrc uint32) *track {
 	t := &track{section: section, codec: c, ssrc: ssrc, pli: slices.Contains(c.Feedback, "nack pli")}
 	t.jitter.repairs = slices.Contains(c.Feedback, "nack")
-	t.clock = trackClock{sender: sender, rate: int64(c.ClockRate)}
+	t.clock = trackClock{rate: int64(c.ClockRate)}
 	t.assembler = assembler{format: formatOf(c), waits: t.video(), packets: !t.video()}
 	return t
 }
@@ -64,9 +65,27 @@ func formatOf(c rtc.Codec) format {
 // put takes a packet as it arrives.
 func (t *track) put(p *rtp.Packet, at time.Time) {
 	t.count++
+	t.heed(p)
 	if !t.over && t.jitter.put(p, at) {
 		t.lost++
 	}
+}
+
+// heed takes what a packet says of its capture (abs-capture-time): by the clock
+// of who captured it, which may differ from the sender's by an offset.
+func (t *track) heed(p *rtp.Packet) {
+	if t.capture == 0 {
+		return
+	}
+	var stamp rtp.AbsCaptureTimeExtension
+	if stamp.Unmarshal(p.GetExtension(t.capture)) != nil || stamp.Timestamp == 0 {
+		return
+	}
+	at := stamp.Timestamp
+	if stamp.EstimatedCaptureClockOffset != nil {
+		at += uint64(*stamp.EstimatedCaptureClockOffset) // two's complement, in the same units
+	}
+	t.clock.report(report{ntp: ntpTime(at), rtp: p.Timestamp, exact: true})
 }
 
 // drain hands on every access unit that is whole. elapsed is the time since
@@ -88,8 +107,8 @@ func (t *track) drain(now time.Time, elapsed time.Duration, write func(ingest.Ac
 			if f.key {
 				t.keyed = now
 			}
-			at := t.clock.at(f.timestamp, elapsed)
-			write(ingest.AccessUnit{Track: f.track, PTS: at, DTS: at, Key: f.key, Data: f.data})
+			at, captured := t.clock.at(f.timestamp, elapsed)
+			write(ingest.AccessUnit{Track: f.track, PTS: at, DTS: at, Captured: captured, Key: f.key, Data: f.data})
 		})
 		t.lost = 0
 	}

@@ -38,7 +38,7 @@ func newStand(c rtc.Codec) *stand {
 	if c.Name == "OPUS" {
 		section.Kind = media.Audio
 	}
-	return &stand{track: newTrack(section, c, 1, &senderClock{})}
+	return &stand{track: newTrack(section, c, 1)}
 }
 
 // step lets time pass and takes packets.
@@ -206,43 +206,69 @@ func TestCodecMayChange(t *testing.T) {
 	require.Equal(t, media.VP9, s.units[1].Track.Codec)
 }
 
-func TestClockFollowsReports(t *testing.T) {
+func TestClockReadsReports(t *testing.T) {
 	const ntp = 3_900_000_000 * time.Second
-	sender := &senderClock{}
-	video := trackClock{sender: sender, rate: videoRate}
-	audio := trackClock{sender: sender, rate: opusRate}
+	video, audio := trackClock{rate: videoRate}, trackClock{rate: opusRate}
 	// Captured together, but the picture arrives 150 ms later than the sound.
-	require.Equal(t, 100*time.Millisecond, audio.at(5000, 100*time.Millisecond))
-	require.Equal(t, 250*time.Millisecond, video.at(7000, 250*time.Millisecond))
-	audio.report(report{ntp, 5000})
-	video.report(report{ntp, 7000})
-	require.Equal(t, 100*time.Millisecond, audio.at(5000, 0), "the first report moves nothing")
-	require.Equal(t, 100*time.Millisecond, video.at(7000, 0), "captured together")
+	source, captured := audio.at(5000, 100*time.Millisecond)
+	require.Equal(t, 100*time.Millisecond, source)
+	require.Zero(t, captured, "nothing is known of the sender's clock")
+	source, _ = video.at(7000, 250*time.Millisecond)
+	require.Equal(t, 250*time.Millisecond, source)
+	audio.report(report{ntp: ntp, rtp: 5000})
+	video.report(report{ntp: ntp, rtp: 7000})
+	source, captured = audio.at(5000+480, 0)
+	require.Equal(t, []time.Duration{110 * time.Millisecond, ntp + 10*time.Millisecond}, []time.Duration{source, captured})
+	source, captured = video.at(7000+900, 0)
+	require.Equal(t, []time.Duration{260 * time.Millisecond, ntp + 10*time.Millisecond}, []time.Duration{source, captured})
 
-	// A sender whose RTP clock runs 1 ms ahead of its NTP: slid to, not stepped.
-	video.report(report{ntp + time.Second - time.Millisecond, 7000 + videoRate})
-	require.Equal(t, 200*time.Millisecond-time.Millisecond, video.at(7000+9000, 0))
-
-	// A clock that leaps by a day is not believed.
-	video.report(report{ntp + 24*time.Hour, 7000 + 2*videoRate})
-	require.InDelta(t, 1100, video.at(7000+videoRate, 0).Milliseconds(), 2)
+	// What a packet says of its capture outweighs a report.
+	video.report(report{ntp: ntp + time.Second, rtp: 7000, exact: true})
+	video.report(report{ntp: ntp, rtp: 7000})
+	_, captured = video.at(7000, 0)
+	require.Equal(t, ntp+time.Second, captured)
 }
 
 func TestReportBeforeTheFirstPacket(t *testing.T) {
-	sender := &senderClock{}
-	audio, video := trackClock{sender: sender, rate: opusRate}, trackClock{sender: sender, rate: videoRate}
-	audio.report(report{10 * time.Second, 960})
-	video.report(report{10 * time.Second, 3000})
-	require.Equal(t, time.Second, audio.at(960, time.Second))
-	require.Equal(t, time.Second, video.at(3000, 1300*time.Millisecond))
+	audio := trackClock{rate: opusRate}
+	audio.report(report{ntp: 10 * time.Second, rtp: 960})
+	source, captured := audio.at(1920, time.Second)
+	require.Equal(t, time.Second, source)
+	require.Equal(t, 10*time.Second+20*time.Millisecond, captured)
 }
 
 func TestClockOfMonths(t *testing.T) {
-	c := trackClock{sender: &senderClock{}, rate: videoRate}
+	c := trackClock{rate: videoRate}
 	c.at(0, 0)
-	var last time.Duration
+	c.report(report{ntp: time.Hour, rtp: 0})
+	var source, captured time.Duration
 	for range 200 * 24 { // hours, in steps of 6 h: a wrap is 13.25 h
-		last = c.at(uint32(c.ticks+6*3600*videoRate), 0)
+		source, captured = c.at(uint32(c.ticks+6*3600*videoRate), 0)
 	}
-	require.Equal(t, 200*24*6*time.Hour, last)
+	require.Equal(t, 200*24*6*time.Hour, source)
+	require.Equal(t, 200*24*6*time.Hour+time.Hour, captured)
+}
+
+func TestPacketsSayWhenTheyWereCaptured(t *testing.T) {
+	s := newStand(codecOf("VP8", ""))
+	s.capture = 3
+	w := &wire{}
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for n := range 3 {
+		packets := vp8Frame(w, n, n == 0)
+		if n == 0 {
+			behind := int64(-1) << 32 // the clock of who captured it is a second ahead of the sender's
+			stamp, err := rtp.AbsCaptureTimeExtension{
+				Timestamp: rtp.NewAbsCaptureTimeExtension(at).Timestamp, EstimatedCaptureClockOffset: &behind,
+			}.Marshal()
+			require.NoError(t, err)
+			require.NoError(t, packets[0].SetExtension(3, stamp))
+		}
+		s.step(time.Second/30, packets...)
+	}
+	require.Len(t, s.units, 3)
+	since1900 := at.Add(-time.Second).Sub(time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)) + 2208988800*time.Second
+	for n, u := range s.units {
+		require.InDelta(t, float64(since1900+time.Duration(n)*time.Second/30), float64(u.Captured), 1000)
+	}
 }

@@ -160,6 +160,9 @@ func (s *sources) publish(id, key, protocol, remote string) (ingest.Session, err
 	if err != nil {
 		return nil, err
 	}
+	if protocol == protocolWHIP {
+		return entry.feed.ConnectInteractive(protocol, remote)
+	}
 	return entry.feed.Connect(protocol, remote)
 }
 
