@@ -19,7 +19,7 @@ npm_run() {
 
 # newer FILE: whether a source is newer than it, or it is not there.
 newer() {
-	[ ! -e "$1" ] || [ -n "$(find . \( -path ./node_modules -o -path ./dist \) -prune -o -type f -newer "$1" -print -quit)" ]
+	[ ! -e "$1" ] || [ ../openapi.yaml -nt "$1" ] || [ -n "$(find . \( -path ./node_modules -o -path ./dist \) -prune -o -type f ! -name '*.gen.ts' -newer "$1" -print -quit)" ]
 }
 
 # fetch installs the locked packages where they are not there yet.

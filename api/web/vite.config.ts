@@ -1,6 +1,8 @@
-import { defineConfig } from "vite";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  plugins: [svelte()],
   build: {
     target: "es2022",
     assetsInlineLimit: 0, // the content security policy allows no data: images
@@ -8,4 +10,5 @@ export default defineConfig({
     chunkSizeWarningLimit: 700, // hls.js, loaded when a picture is shown
     rollupOptions: { input: ["index.html", "watch.html"] },
   },
+  test: { include: ["src/**/*.test.ts"] },
 });

@@ -18,12 +18,23 @@ var files embed.FS
 // Control serves the pages of the control listener.
 func Control() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/" {
+		if isPage(r.URL.Path) {
 			servePage(w, r, "index.html")
 			return
 		}
 		serveAsset(w, r)
 	})
+}
+
+// isPage holds for the addresses that the control room answers in the browser:
+// one document shows them all.
+func isPage(name string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(name, "/"), "/")
+	switch first {
+	case "", "c", "sources", "outputs", "recordings", "health", "alarms", "settings", "tally":
+		return true
+	}
+	return false
 }
 
 // Watch serves /watch/CHANNEL and its assets on the media listener. The page

@@ -1,0 +1,15 @@
+// The pages that there are: of the node, and of each channel.
+
+export interface Place {
+  name: string;
+  path: string;
+  text: string;
+}
+
+export const places: Place[] = [
+  { name: "home", path: "/", text: "Home" },
+  { name: "sources", path: "/sources", text: "Sources" },
+];
+
+/** Paths are below /c/CHANNEL. */
+export const rooms: Place[] = [{ name: "control", path: "", text: "Control" }];
