@@ -602,6 +602,10 @@ type Expect struct {
 
 // IngestAddresses defines model for IngestAddresses.
 type IngestAddresses struct {
+	Guest struct {
+		// Url The guest's page with the key in its fragment: an invite link
+		Url string `json:"url"`
+	} `json:"guest,omitempty,omitzero"`
 	Rtmp struct {
 		Server    string `json:"server"`
 		StreamKey string `json:"streamKey"`

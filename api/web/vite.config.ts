@@ -8,7 +8,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // the content security policy allows no data: images
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700, // hls.js, loaded when a picture is shown
-    rollupOptions: { input: ["index.html", "watch.html"] },
+    rollupOptions: { input: ["index.html", "watch.html", "guest.html"] },
   },
   test: { include: ["src/**/*.test.ts"] },
 });

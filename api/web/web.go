@@ -1,5 +1,6 @@
 // Package web is the browser's side, built by Vite and embedded: the control
-// room for the control listener, the watch page for the media listener.
+// room for the control listener, the watch and guest pages for the media
+// listener.
 package web
 
 import (

@@ -43,6 +43,7 @@ func (n *Node) addresses(id, key string) api.IngestAddresses {
 	if l.webrtc != nil {
 		a.Whip.Url = n.mediaURL() + "/whip/" + id
 		a.Whip.Token = key
+		a.Guest.Url = n.mediaURL() + "/g/" + id + "#key=" + key
 	}
 	if l.rtmp != nil {
 		a.Rtmp.Server = fmt.Sprintf("rtmp://%s/live", shown(l.rtmp.Addr().String()))

@@ -155,6 +155,7 @@ func (n *Node) openRegistry(ctx context.Context) error {
 		return err
 	}
 	n.sources.addresses = n.addresses
+	n.sources.viewers = n.webrtc.viewers()
 	n.sources.usedBy = n.channels.usedBy
 	n.sources.changed = func(ctx context.Context, id string) {
 		n.srt.setSources()
@@ -185,17 +186,19 @@ func (n *Node) openHTTP() error {
 	if n.local, err = api.New(cfg); err != nil {
 		return err
 	}
-	n.media = n.mediaHandler(web.Watch())
+	n.media = n.mediaHandler(web.Watch(), &guests{node: n, pages: web.Guest()})
 	return nil
 }
 
 // mediaHandler is what the media listener answers. It is no http.ServeMux:
 // that redirects paths, and nothing of the origin ever redirects.
-func (n *Node) mediaHandler(pages http.Handler) http.Handler {
+func (n *Node) mediaHandler(pages, guests http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case strings.HasPrefix(path, "/watch/"), strings.HasPrefix(path, "/assets/"):
 			pages.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/g/"):
+			guests.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/whip/") && n.webrtc != nil:
 			n.webrtc.whip.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/whep/") && n.webrtc != nil:
@@ -254,7 +257,7 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 func (n *Node) serveControl(ctx context.Context) error {
-	return serveHTTP(ctx, n.listeners.control, controlServer(n.handler, n.log))
+	return serveHTTP(ctx, n.listeners.control, controlServer(n.controlHandler(), n.log))
 }
 
 func (n *Node) serveMedia(ctx context.Context) error {

@@ -13,6 +13,7 @@ import (
 	"millrace/internal/events"
 	"millrace/internal/media"
 	"millrace/internal/state"
+	"millrace/output/whep"
 )
 
 // storedSource is a source as it is stored: its secrets sealed.
@@ -49,6 +50,8 @@ type sources struct {
 	addresses func(id, key string) api.IngestAddresses
 	// link fills in what the protocol knows of a source's network; nil: nothing.
 	link func(id string, stats *api.SourceStats)
+	// viewers may watch sources over WebRTC; nil where it is off.
+	viewers *whep.Server
 	// usedBy names a channel that has the source, or "".
 	usedBy func(id string) string
 	// changed is told after a source was made, changed or deleted; moved after
@@ -98,14 +101,6 @@ func (s *sources) add(entry *source) {
 	}
 	s.byID[document.Id] = entry
 	s.byKey[hashKey(entry.key)] = document.Id
-}
-
-func (s *sources) watch(entry *source) {
-	entry.running = begin(s.ctx, func(ctx context.Context) {
-		if err := entry.feed.Run(ctx); err != nil {
-			s.log.Error("watch source", "source", entry.feed.ID(), "err", err)
-		}
-	})
 }
 
 // Run watches over the feeds until the context ends.

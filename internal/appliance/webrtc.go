@@ -40,7 +40,7 @@ func (n *Node) openWebRTC() (*webrtc, error) {
 				return n.sources.publish(r.Source, r.Key, protocolWHIP, r.Remote.String())
 			},
 		}),
-		whep: whep.New(whep.Config{Transport: transport, Clock: n.clock, Log: n.log}),
+		whep: whep.New(whep.Config{Transport: transport, Clock: n.clock, Authorize: n.mayWatch, Log: n.log}),
 	}, nil
 }
 

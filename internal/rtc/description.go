@@ -17,6 +17,9 @@ import (
 type Choice struct {
 	Media  *Media
 	Codecs []Codec
+	// Idle says why the section carries nothing: the answer has it inactive, with
+	// these words in it (RFC 8866 §5.4). Empty: it carries something.
+	Idle string
 }
 
 // description writes the offer again for pion, with nothing in it but what was

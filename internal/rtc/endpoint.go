@@ -20,6 +20,14 @@ type Request struct {
 	Resource string // what the path names below the endpoint, as "cam1"
 	Token    string // Bearer token; empty: none
 	Remote   netip.AddrPort
+	Trusted  bool // let in already by who serves the request: see Trust
+}
+
+type trustedKey struct{}
+
+// Trust marks a request as let in, by a session of its page's, as one with a key.
+func Trust(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), trustedKey{}, true))
 }
 
 // Session is one peer with what serves it.

@@ -42,7 +42,7 @@ func (x exchange) serveEndpoint() {
 // post makes a session (RFC 9725 §4.2).
 func (x exchange) post() {
 	e := x.endpoint
-	request := Request{Resource: x.resource, Token: x.token(), Remote: x.remote()}
+	request := Request{Resource: x.resource, Token: x.token(), Remote: x.remote(), Trusted: x.r.Context().Value(trustedKey{}) != nil}
 	if x.resource == "" {
 		x.refuse(Refuse(http.StatusNotFound, "the address names nothing: use %sNAME", e.config.Prefix))
 		return

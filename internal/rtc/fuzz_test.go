@@ -25,7 +25,7 @@ func TestParseOffer(t *testing.T) {
 		Name: "H264", PayloadType: 96, ClockRate: 90000, Format: "packetization-mode=1", Feedback: []string{"nack", "nack pli"}, RTX: 97,
 	}}, o.Media[1].Codecs)
 
-	text, err := o.description([]Choice{{&o.Media[0], o.Media[0].Codecs}, {&o.Media[1], o.Media[1].Codecs}}, []string{"urn:x"}, o.credentials, 1)
+	text, err := o.description([]Choice{{Media: &o.Media[0], Codecs: o.Media[0].Codecs}, {Media: &o.Media[1], Codecs: o.Media[1].Codecs}}, []string{"urn:x"}, o.credentials, 1)
 	require.NoError(t, err)
 	require.Contains(t, text, "o=- 1 3 IN")
 	require.Contains(t, text, "a=fmtp:97 apt=96\r\n")
@@ -79,7 +79,7 @@ func FuzzParseOffer(f *testing.F) {
 		}
 		var choices []Choice
 		for i := range o.Media {
-			choices = append(choices, Choice{&o.Media[i], o.Media[i].Codecs})
+			choices = append(choices, Choice{Media: &o.Media[i], Codecs: o.Media[i].Codecs})
 		}
 		_, err = o.description(choices, []string{"urn:x"}, o.credentials, 0)
 		require.NoError(t, err)

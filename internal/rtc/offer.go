@@ -157,13 +157,20 @@ func wantedDirection(d Direction) string {
 func directionOf(s *sdp.SessionDescription, section *sdp.MediaDescription) string {
 	for _, attributes := range [][]sdp.Attribute{section.Attributes, s.Attributes} {
 		for _, a := range attributes {
-			switch a.Key {
-			case "sendrecv", "sendonly", "recvonly", "inactive":
+			if isDirection(a) {
 				return a.Key
 			}
 		}
 	}
 	return "sendrecv"
+}
+
+func isDirection(a sdp.Attribute) bool {
+	switch a.Key {
+	case "sendrecv", "sendonly", "recvonly", "inactive":
+		return true
+	}
+	return false
 }
 
 // parseAttributes keeps what media needs.

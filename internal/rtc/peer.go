@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -228,6 +229,11 @@ func (p *Peer) complete(answer string) (string, error) {
 			}
 		}
 		section.Attributes = kept
+		if idle := p.config.Choices[i].Idle; idle != "" {
+			title := sdp.Information(idle)
+			section.MediaTitle = &title
+			section.Attributes = append(slices.DeleteFunc(section.Attributes, isDirection), sdp.Attribute{Key: "inactive"})
+		}
 	}
 	candidates = append(candidates, announced(p.transport.config.Announce, p.port, p.transport.config.TCP != nil)...)
 	first := s.MediaDescriptions[0]

@@ -22,7 +22,8 @@ const (
 
 // frame is an access unit as RTP payloads, shared by all viewers and read-only.
 type frame struct {
-	rung      int // soundRung: sound
+	rung      int      // soundRung: sound
+	replay    []*frame // what came since a keyframe, to be sent at once; the frame itself is empty
 	key       bool
 	timestamp uint32
 	payloads  [][]byte

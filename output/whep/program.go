@@ -4,13 +4,20 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"millrace/internal/media"
+	"millrace/internal/rtc"
 )
+
+// errReordered is said of pictures that come in another order than they are
+// shown in: browsers show them as they come.
+var errReordered = rtc.Refuse(http.StatusUnprocessableEntity,
+	"the source has B-frames, which browsers do not play over WebRTC: switch them off in the encoder (x264: tune=zerolatency or bf=0)")
 
 // Rung is a video rendition that viewers may be given.
 type Rung struct {
@@ -22,8 +29,15 @@ type Rung struct {
 // ProgramConfig is what a Program is made of.
 type ProgramConfig struct {
 	Resource string       // that viewers ask for: "main" is /whep/main
-	Rungs    []Rung       // H.264; others are left out
+	Rungs    []Rung       // of one codec; none: there is no picture
 	Audio    *media.Track // Opus; nil: there is no sound
+
+	// NoVideo and NoAudio tell viewers why there is none; empty: just that.
+	NoVideo, NoAudio string
+
+	// Replay gives who joins what came since the last keyframe, where no
+	// keyframe can be asked for.
+	Replay bool
 
 	// RequestKey asks the encoder of a rung for a keyframe, once a second at
 	// most; it must not wait. nil: viewers wait for the next one.
@@ -44,9 +58,12 @@ type Program struct {
 	inbox  chan *media.Packet
 	missed atomic.Bool // a packet did not fit into the inbox
 
+	refusal atomic.Pointer[rtc.Refusal] // of viewers; nil: they are let in
+
 	mu      sync.Mutex
 	viewers []*viewer
 	over    bool
+	replay  replay
 
 	// What follows is owned by the goroutine of Run.
 	rungs []*rung
@@ -60,9 +77,10 @@ type rung struct {
 	sets   [][]byte // parameter sets of the track
 	broken bool     // packets were lost; wait for a keyframe
 
-	wanted bool      // a keyframe, by a viewer
-	asked  time.Time // the encoder for one, last
-	keyed  time.Time // last keyframe
+	newest media.Time // PTS of the last packet; 0: none
+	wanted bool       // a keyframe, by a viewer
+	asked  time.Time  // the encoder for one, last
+	keyed  time.Time  // last keyframe
 }
 
 // NewProgram is a program that is not on air before Run.
@@ -71,9 +89,7 @@ func (s *Server) NewProgram(config ProgramConfig) *Program {
 	p := &Program{server: s, config: config, inbox: make(chan *media.Packet, inboxLength)}
 	slices.SortStableFunc(config.Rungs, func(a, b Rung) int { return cmp.Compare(a.Bitrate, b.Bitrate) })
 	for _, r := range config.Rungs {
-		if r.Track.Codec == media.H264 {
-			p.rungs = append(p.rungs, &rung{Rung: r, index: len(p.rungs), sets: parameterSets(r.Track.Config)})
-		}
+		p.rungs = append(p.rungs, &rung{Rung: r, index: len(p.rungs), sets: setsOf(r.Track)})
 	}
 	return p
 }
@@ -102,10 +118,7 @@ func (p *Program) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.over = true
-	for _, v := range p.viewers {
-		close(v.gone)
-	}
-	p.viewers = nil
+	p.dismiss()
 }
 
 // Write is media.Sink's.
@@ -121,16 +134,10 @@ func (p *Program) Write(packet *media.Packet) {
 // hand gives a packet to the viewers that have its rendition.
 func (p *Program) hand(packet *media.Packet) {
 	if p.missed.Swap(false) {
-		for _, r := range p.rungs {
-			r.broken = true
-		}
+		p.breakOff()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.viewers) == 0 {
-		p.note(packet)
-		return
-	}
 	if p.config.Audio != nil && packet.Track.ID == p.config.Audio.ID && packet.Track.Codec == media.Opus {
 		f := &frame{rung: soundRung, timestamp: uint32(packet.PTS.Ticks(opusRate)), payloads: [][]byte{packet.Data}, size: len(packet.Data)}
 		for _, v := range p.viewers {
@@ -142,11 +149,13 @@ func (p *Program) hand(packet *media.Packet) {
 	if r == nil || r.broken || len(packet.Data) == 0 {
 		return
 	}
-	f := &frame{rung: r.index, key: packet.Key, timestamp: uint32(packet.PTS.Ticks(videoRate))}
-	f.payloads = packetize(packet.Data, r.setsFor(packet))
-	for _, payload := range f.payloads {
-		f.size += len(payload)
+	if p.config.Replay {
+		p.replay.keep(packet)
 	}
+	if len(p.viewers) == 0 {
+		return
+	}
+	f := r.frame(packet)
 	for _, v := range p.viewers {
 		if v.see(f) {
 			r.wanted = true
@@ -163,12 +172,51 @@ func (p *Program) note(packet *media.Packet) *rung {
 	}
 	r := p.rungs[i]
 	if packet.Track != r.Track {
-		r.Track, r.sets = packet.Track, parameterSets(packet.Track.Config)
+		r.Track, r.sets = packet.Track, setsOf(packet.Track)
 	}
 	if packet.Key {
 		r.keyed, r.wanted, r.broken = p.now, false, false
 	}
+	if packet.PTS < r.newest && !packet.Key && r.Track.Codec == media.H264 {
+		p.refuse(errReordered)
+	}
+	r.newest = packet.PTS
 	return r
+}
+
+// breakOff says that packets were lost: all wait for a keyframe.
+func (p *Program) breakOff() {
+	for _, r := range p.rungs {
+		r.broken = true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.replay.clear()
+}
+
+// refuse sends viewers away, and those that come; p is locked.
+func (p *Program) refuse(why *rtc.Refusal) {
+	if p.refusal.Swap(why) == nil {
+		p.dismiss()
+	}
+}
+
+// dismiss sends all viewers away; p is locked.
+func (p *Program) dismiss() {
+	for _, v := range p.viewers {
+		close(v.gone)
+	}
+	p.viewers = nil
+}
+
+// frame makes RTP payloads of a packet.
+func (r *rung) frame(packet *media.Packet) *frame {
+	f := &frame{rung: r.index, key: packet.Key, timestamp: uint32(packet.PTS.Ticks(videoRate))}
+	f.payloads = payloadsOf(packet, r.setsFor(packet))
+	for _, payload := range f.payloads {
+		f.size += len(payload)
+	}
+	return f
 }
 
 // setsFor are the parameter sets to send before a packet.
@@ -193,8 +241,12 @@ func (p *Program) request(r *rung) {
 func (p *Program) join(v *viewer) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over {
+	if p.over || p.refusal.Load() != nil {
 		return false
+	}
+	if p.config.Replay && len(p.rungs) > 0 {
+		v.rejoin(p.rungs[0], &p.replay)
+		v.replayed = time.Now()
 	}
 	p.viewers = append(p.viewers, v)
 	return true

@@ -35,9 +35,10 @@ type viewer struct {
 	target atomic.Int32 // rung that the viewer is to have
 	key    atomic.Bool  // the viewer asks for a keyframe
 
-	// Owned by the goroutine of the program.
-	rung int  // that it gets; noRung: none yet
-	skip bool // to the next keyframe
+	// Owned by the goroutine of the program, or by who joins.
+	rung     int       // that it gets; noRung: none yet
+	skip     bool      // to the next keyframe
+	replayed time.Time // last
 
 	// Owned by the goroutine of Run.
 	pacer    pacer
@@ -124,7 +125,12 @@ func (v *viewer) see(f *frame) (wants bool) {
 		v.rung, v.skip = target, false
 		v.key.Store(false)
 	}
-	if f.rung == target && (v.rung == noRung || v.skip || target < v.rung || v.key.Swap(false)) {
+	switch {
+	case v.program.config.Replay:
+		if v.key.Load() && v.program.replayTo(v) {
+			return false // this frame is in it
+		}
+	case f.rung == target && (v.rung == noRung || v.skip || target < v.rung || v.key.Swap(false)):
 		wants = true
 	}
 	if f.rung != v.rung || v.skip {
@@ -212,6 +218,9 @@ func (v *viewer) serve(ctx context.Context) error {
 
 // pack puts a frame's packets into the outbox.
 func (v *viewer) pack(f *frame) {
+	for _, earlier := range f.replay {
+		v.pack(earlier)
+	}
 	s := v.video
 	if f.rung == soundRung {
 		s = v.audio

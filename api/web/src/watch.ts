@@ -2,7 +2,8 @@
 // WebRTC for those who need to see at once.
 import "./watch.css";
 import type Player from "hls.js";
-import { delayMeter, NothingOnAir, view } from "./whep";
+import { clockOffset, delayMeter } from "./rtc/latency";
+import { viewer } from "./rtc/whep";
 
 const channel = decodeURIComponent(location.pathname.split("/").pop() ?? "");
 const playlist = `/live/${encodeURIComponent(channel)}/index.m3u8`;
@@ -28,6 +29,8 @@ const meterMs = 500;
 let stop = (): void => undefined;
 // turn counts changes of mode: what was begun before the last one ends itself.
 let turn = 0;
+// offsetMs is what the server's timeline is ahead of this machine's clock.
+let offsetMs: number | undefined;
 
 function start(): void {
   element("channel").textContent = channel;
@@ -40,6 +43,7 @@ function start(): void {
   video.onplaying = () => (message.textContent = "");
   for (const button of modes) button.onclick = () => choose(button.value);
   window.addEventListener("pagehide", () => stop());
+  void clockOffset().then((offset) => (offsetMs = offset));
   choose(new URLSearchParams(location.search).get("mode") === "webrtc" ? "webrtc" : "hls");
 }
 
@@ -89,7 +93,7 @@ function playNative(): void {
   video.src = playlist;
   const meter = setInterval(() => {
     const start = (video as HTMLVideoElement & { getStartDate?: () => Date }).getStartDate?.();
-    if (start) showLatency((Date.now() - start.getTime()) / 1000 - video.currentTime);
+    if (start) showLatency((Date.now() + (offsetMs ?? 0) - start.getTime()) / 1000 - video.currentTime);
   }, meterMs);
   stop = () => {
     clearInterval(meter);
@@ -114,7 +118,7 @@ function playWith(Hls: typeof Player): void {
   player.attachMedia(video);
   const meter = setInterval(() => {
     const now = player.playingDate;
-    if (now) showLatency((Date.now() - now.getTime()) / 1000);
+    if (now) showLatency((Date.now() + (offsetMs ?? 0) - now.getTime()) / 1000);
   }, meterMs);
   stop = () => {
     clearInterval(meter);
@@ -122,42 +126,45 @@ function playWith(Hls: typeof Player): void {
   };
 }
 
-async function playWebRTC(mine: number): Promise<void> {
-  const again = (text: string): void => {
-    if (mine !== turn) return;
-    message.textContent = text;
-    setTimeout(() => mine === turn && void playWebRTC(mine), retryMs);
-  };
-  try {
-    const viewer = await view(endpoint);
-    if (mine !== turn) return viewer.close();
-    Object.assign(window, { viewer });
-    video.srcObject = viewer.stream;
-    void video.play().catch(() => undefined); // the browser waits for a click
-    const delay = delayMeter(viewer.peer);
-    const meter = setInterval(async () => {
-      const seconds = await delay();
-      if (seconds !== undefined) latency.textContent = `${Math.round(seconds * 1000)} ms network and buffer`;
-      if (video.videoWidth) rendition.textContent = `${video.videoWidth}×${video.videoHeight}, WebRTC`;
-    }, meterMs);
-    const end = (): void => {
+function playWebRTC(mine: number): void {
+  let meter: number | undefined;
+  const connection = viewer({
+    endpoint,
+    shown: (stream) => {
+      video.srcObject = stream;
+      void video.play().catch(() => undefined); // the browser waits for a click
+    },
+    changed: (phase, reason, status) => {
+      if (mine !== turn) return;
       clearInterval(meter);
-      video.srcObject = null;
-      viewer.close();
-    };
-    stop = end;
-    viewer.peer.onconnectionstatechange = () => {
-      if (!["failed", "closed", "disconnected"].includes(viewer.peer.connectionState)) return;
-      end();
-      again("The picture was lost. Trying again…");
-    };
-  } catch (error) {
-    again(error instanceof NothingOnAir ? `There is no channel “${channel}” on air. Waiting for it…` : `No WebRTC: ${error instanceof Error ? error.message : error}`);
-  }
+      message.textContent = status === 409 ? `There is no channel “${channel}” on air. Waiting for it…` : reason || (phase === "connected" ? "" : "Connecting…");
+      if (phase === "connected" && connection.peer) meter = showDelay(connection.peer);
+    },
+  });
+  Object.assign(window, { connection }); // for the console and for tests
+  stop = () => {
+    clearInterval(meter);
+    connection.close();
+    video.srcObject = null;
+  };
+  connection.open();
+}
+
+// showDelay shows how a WebRTC viewer does, again and again.
+function showDelay(peer: RTCPeerConnection): number {
+  let clock: number | undefined;
+  let delay = delayMeter(peer, clock);
+  return window.setInterval(async () => {
+    if (clock !== offsetMs) delay = delayMeter(peer, (clock = offsetMs));
+    const found = await delay();
+    if (found?.whole) showLatency(found.seconds);
+    else if (found) latency.textContent = `${Math.round(found.seconds * 1000)} ms network and buffer`;
+    if (video.videoWidth) rendition.textContent = `${video.videoWidth}×${video.videoHeight}, WebRTC`;
+  }, meterMs);
 }
 
 function showLatency(seconds: number): void {
-  latency.textContent = `${seconds.toFixed(1)} s behind live`;
+  latency.textContent = `${seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`} behind live`;
 }
 
 start();
