@@ -29,6 +29,7 @@ type Backend interface {
 	Live
 	Recordings
 	Clips
+	Jobs
 	ShowLog
 	Access
 	System() System
@@ -83,11 +84,11 @@ type Live interface {
 }
 
 // Recordings keeps what is recorded of channels. Lists are by id, which is by
-// age; an empty channel is any.
+// age.
 type Recordings interface {
 	StartRecording(ctx context.Context, channel string, request RecordingRequest) (Stored[Recording], error)
 	StopRecording(ctx context.Context, id string) (Stored[Recording], error)
-	ListRecordings(channel string) []Stored[Recording]
+	ListRecordings(Filter) []Stored[Recording]
 	GetRecording(id string) (Stored[Recording], error)
 	UpdateRecording(ctx context.Context, id string, match Match, change func(Titles) (Titles, error)) (Stored[Recording], error)
 	DeleteRecording(ctx context.Context, id string, match Match) error
@@ -96,10 +97,16 @@ type Recordings interface {
 // Clips keeps pieces of channels, likewise.
 type Clips interface {
 	CreateClip(context.Context, ClipRequest) (Stored[Clip], error)
-	ListClips(channel string) []Stored[Clip]
+	ListClips(Filter) []Stored[Clip]
 	GetClip(id string) (Stored[Clip], error)
 	UpdateClip(ctx context.Context, id string, match Match, change func(Titles) (Titles, error)) (Stored[Clip], error)
 	DeleteClip(ctx context.Context, id string, match Match) error
+}
+
+// Jobs tells how far long work is, oldest first.
+type Jobs interface {
+	ListJobs() []Job
+	GetJob(id string) (Job, error)
 }
 
 // ShowLog is what was done on a channel's air, and what its store holds.

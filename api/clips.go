@@ -11,7 +11,7 @@ func (s *Server) CreateClip(ctx context.Context, r CreateClipRequestObject) (Cre
 		return nil, err
 	}
 	tag, location := etag(made.Revision), "/v1/clips/"+made.Value.Id
-	if made.Value.State != Ready {
+	if made.Value.State != ClipStateReady {
 		return CreateClip202JSONResponse{Body: made.Value, Headers: CreateClip202ResponseHeaders{ETag: tag, Location: location}}, nil
 	}
 	return CreateClip201JSONResponse{Body: made.Value, Headers: CreateClip201ResponseHeaders{ETag: tag, Location: location}}, nil
@@ -19,7 +19,7 @@ func (s *Server) CreateClip(ctx context.Context, r CreateClipRequestObject) (Cre
 
 // ListClips answers GET /v1/clips.
 func (s *Server) ListClips(_ context.Context, r ListClipsRequestObject) (ListClipsResponseObject, error) {
-	items, next := page(s.backend.ListClips(r.Params.Channel), clipID, r.Params.Cursor, r.Params.Limit)
+	items, next := page(s.backend.ListClips(Filter{r.Params.Channel, r.Params.Tag, r.Params.Text}), clipID, r.Params.Cursor, r.Params.Limit)
 	return ListClips200JSONResponse{Items: items, NextCursor: next}, nil
 }
 

@@ -19,7 +19,7 @@ var laterKeys = map[string]bool{
 }
 
 // laterValues are refused likewise.
-var laterValues = map[string]bool{"pull": true, "file": true, "still": true, "token": true, "exact": true}
+var laterValues = map[string]bool{"pull": true, "file": true, "still": true, "token": true}
 
 var unsupportedProperty = regexp.MustCompile(`property "([^"]+)" is unsupported`)
 
@@ -68,7 +68,7 @@ func explain(e *openapi3.SchemaError) (detail, member string) {
 func notYet(what string) string { return fmt.Sprintf("this version does not do %q yet", what) }
 
 // laterRoutes are the routes of the public contract that this version has not.
-var laterRoutes = regexp.MustCompile(`^/v1/(users|alarms|audit|webhooks|export|import|assets|jobs)(/|$)|` +
+var laterRoutes = regexp.MustCompile(`^/v1/(users|alarms|audit|webhooks|export|import|assets)(/|$)|` +
 	`^/v1/channels/[^/]+/(auto|ftb|overlays|timed-events|destinations)(/|$)|^/v1/sources/[^/]+/thumbnail\.jpg$`)
 
 // unknownRoute answers what no route of the document answers.

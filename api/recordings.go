@@ -1,10 +1,28 @@
 package api
 
-import "context"
+import (
+	"context"
+	"slices"
+	"strings"
+)
 
 // Titles is what can be changed of a recording or a clip.
 type Titles struct {
 	Name Name `json:"name,omitempty"`
+	Tags Tags `json:"tags,omitempty"`
+}
+
+// Filter is what a list is narrowed to; an empty field is any.
+type Filter struct {
+	Channel string
+	Tag     string
+	Text    string // in the name, in any case
+}
+
+// Matches says whether something of a channel with these titles is listed.
+func (f Filter) Matches(channel string, titles Titles) bool {
+	return (f.Channel == "" || f.Channel == channel) && (f.Tag == "" || slices.Contains(titles.Tags, f.Tag)) &&
+		strings.Contains(strings.ToLower(string(titles.Name)), strings.ToLower(f.Text))
 }
 
 func recordingID(r Recording) string { return r.Id }
@@ -22,7 +40,7 @@ func (s *Server) CreateRecording(ctx context.Context, r CreateRecordingRequestOb
 
 // ListRecordings answers GET /v1/recordings.
 func (s *Server) ListRecordings(_ context.Context, r ListRecordingsRequestObject) (ListRecordingsResponseObject, error) {
-	items, next := page(s.backend.ListRecordings(r.Params.Channel), recordingID, r.Params.Cursor, r.Params.Limit)
+	items, next := page(s.backend.ListRecordings(Filter{r.Params.Channel, r.Params.Tag, r.Params.Text}), recordingID, r.Params.Cursor, r.Params.Limit)
 	return ListRecordings200JSONResponse{Items: items, NextCursor: next}, nil
 }
 

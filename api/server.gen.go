@@ -128,12 +128,15 @@ func (e ChannelStateState) Valid() bool {
 
 // Defines values for ClipMode.
 const (
-	ClipModeFast ClipMode = "fast"
+	ClipModeExact ClipMode = "exact"
+	ClipModeFast  ClipMode = "fast"
 )
 
 // Valid indicates whether the value is a known member of the ClipMode enum.
 func (e ClipMode) Valid() bool {
 	switch e {
+	case ClipModeExact:
+		return true
 	case ClipModeFast:
 		return true
 	default:
@@ -143,16 +146,19 @@ func (e ClipMode) Valid() bool {
 
 // Defines values for ClipState.
 const (
-	Pending ClipState = "pending"
-	Ready   ClipState = "ready"
+	ClipStateFailed  ClipState = "failed"
+	ClipStatePending ClipState = "pending"
+	ClipStateReady   ClipState = "ready"
 )
 
 // Valid indicates whether the value is a known member of the ClipState enum.
 func (e ClipState) Valid() bool {
 	switch e {
-	case Pending:
+	case ClipStateFailed:
 		return true
-	case Ready:
+	case ClipStatePending:
+		return true
+	case ClipStateReady:
 		return true
 	default:
 		return false
@@ -161,13 +167,55 @@ func (e ClipState) Valid() bool {
 
 // Defines values for ClipRequestMode.
 const (
-	ClipRequestModeFast ClipRequestMode = "fast"
+	ClipRequestModeExact ClipRequestMode = "exact"
+	ClipRequestModeFast  ClipRequestMode = "fast"
 )
 
 // Valid indicates whether the value is a known member of the ClipRequestMode enum.
 func (e ClipRequestMode) Valid() bool {
 	switch e {
+	case ClipRequestModeExact:
+		return true
 	case ClipRequestModeFast:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobKind.
+const (
+	JobKindClip JobKind = "clip"
+)
+
+// Valid indicates whether the value is a known member of the JobKind enum.
+func (e JobKind) Valid() bool {
+	switch e {
+	case JobKindClip:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobState.
+const (
+	JobStateDone    JobState = "done"
+	JobStateFailed  JobState = "failed"
+	JobStateRunning JobState = "running"
+	JobStateWaiting JobState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the JobState enum.
+func (e JobState) Valid() bool {
+	switch e {
+	case JobStateDone:
+		return true
+	case JobStateFailed:
+		return true
+	case JobStateRunning:
+		return true
+	case JobStateWaiting:
 		return true
 	default:
 		return false
@@ -522,6 +570,9 @@ type Clip struct {
 	// Id ULID
 	Id string `json:"id"`
 
+	// Job ULID of the job that makes it, where it was not ready at once
+	Job string `json:"job,omitempty,omitzero"`
+
 	// MissingMs Of gaps in it
 	MissingMs int64    `json:"missingMs"`
 	Mode      ClipMode `json:"mode"`
@@ -529,16 +580,20 @@ type Clip struct {
 
 	// Playback Paths on the media listener
 	Playback PlaybackPaths `json:"playback"`
-	Start    Timestamp     `json:"start"`
 
-	// State pending until its end is stored
+	// Reason Why it failed
+	Reason string    `json:"reason,omitempty,omitzero"`
+	Start  Timestamp `json:"start"`
+
+	// State pending until its end is stored and, where it is exact, its beginning encoded
 	State ClipState `json:"state"`
+	Tags  Tags      `json:"tags,omitempty,omitzero"`
 }
 
 // ClipMode defines model for Clip.Mode.
 type ClipMode string
 
-// ClipState pending until its end is stored
+// ClipState pending until its end is stored and, where it is exact, its beginning encoded
 type ClipState string
 
 // ClipList defines model for ClipList.
@@ -555,13 +610,14 @@ type ClipRequest struct {
 	// End Not part of the clip
 	End Timestamp `json:"end"`
 
-	// Mode fast begins with the last IDR at or before start and encodes nothing
+	// Mode fast begins with the last IDR at or before start and encodes nothing; exact has the frames from start to end and no other
 	Mode  ClipRequestMode `json:"mode,omitempty,omitzero"`
 	Name  Name            `json:"name,omitempty,omitzero"`
 	Start Timestamp       `json:"start"`
+	Tags  Tags            `json:"tags,omitempty,omitzero"`
 }
 
-// ClipRequestMode fast begins with the last IDR at or before start and encodes nothing
+// ClipRequestMode fast begins with the last IDR at or before start and encodes nothing; exact has the frames from start to end and no other
 type ClipRequestMode string
 
 // CutRequest defines model for CutRequest.
@@ -618,6 +674,37 @@ type IngestAddresses struct {
 		Token string `json:"token"`
 		Url   string `json:"url"`
 	} `json:"whip,omitempty,omitzero"`
+}
+
+// Job defines model for Job.
+type Job struct {
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// Id ULID
+	Id       string  `json:"id"`
+	Kind     JobKind `json:"kind"`
+	Progress float64 `json:"progress"`
+
+	// Reason Why it failed
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Result Path of what it makes
+	Result string `json:"result"`
+
+	// State waiting: for media that is still to come
+	State JobState `json:"state"`
+}
+
+// JobKind defines model for Job.Kind.
+type JobKind string
+
+// JobState waiting: for media that is still to come
+type JobState string
+
+// JobList defines model for JobList.
+type JobList struct {
+	Items      []Job  `json:"items"`
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
 // KeyList defines model for KeyList.
@@ -760,6 +847,7 @@ type Recording struct {
 	StartedAt Timestamp      `json:"startedAt"`
 	State     RecordingState `json:"state"`
 	StoppedAt Timestamp      `json:"stoppedAt,omitempty,omitzero"`
+	Tags      Tags           `json:"tags,omitempty,omitzero"`
 }
 
 // RecordingState defines model for Recording.State.
@@ -774,6 +862,7 @@ type RecordingList struct {
 // RecordingRequest defines model for RecordingRequest.
 type RecordingRequest struct {
 	Name Name `json:"name,omitempty,omitzero"`
+	Tags Tags `json:"tags,omitempty,omitzero"`
 }
 
 // Rect Fractions of the canvas (or of the source, for a crop)
@@ -950,6 +1039,12 @@ type System struct {
 	Version string    `json:"version"`
 }
 
+// Tag defines model for Tag.
+type Tag = string
+
+// Tags defines model for Tags.
+type Tags = []Tag
+
 // TestSettings defines model for TestSettings.
 type TestSettings struct {
 	// Pattern Which of the built-in pictures
@@ -1015,6 +1110,12 @@ type SceneID = Slug
 
 // SourceID Examples: cam1
 type SourceID = Slug
+
+// WithTag defines model for WithTag.
+type WithTag = Tag
+
+// WithText defines model for WithText.
+type WithText = string
 
 // ListChannelsParams defines parameters for ListChannels.
 type ListChannelsParams struct {
@@ -1091,8 +1192,14 @@ type GetTimelineParams struct {
 type ListClipsParams struct {
 	// Channel Only those of this channel
 	Channel OfChannel `form:"channel,omitempty" json:"channel,omitempty,omitzero"`
-	Cursor  Cursor    `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
-	Limit   Limit     `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Tag Only those with this tag
+	Tag WithTag `form:"tag,omitempty" json:"tag,omitempty,omitzero"`
+
+	// Text Only those with this text in their name, in any case
+	Text   WithText `form:"text,omitempty" json:"text,omitempty,omitzero"`
+	Cursor Cursor   `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+	Limit  Limit    `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 }
 
 // CreateClipParams defines parameters for CreateClip.
@@ -1110,6 +1217,12 @@ type DeleteClipParams struct {
 type PatchClipParams struct {
 	// IfMatch The ETag of the revision to change, or *
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// ListJobsParams defines parameters for ListJobs.
+type ListJobsParams struct {
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+	Limit  Limit  `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 }
 
 // ListKeysParams defines parameters for ListKeys.
@@ -1133,8 +1246,14 @@ type DeleteKeyParams struct {
 type ListRecordingsParams struct {
 	// Channel Only those of this channel
 	Channel OfChannel `form:"channel,omitempty" json:"channel,omitempty,omitzero"`
-	Cursor  Cursor    `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
-	Limit   Limit     `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Tag Only those with this tag
+	Tag WithTag `form:"tag,omitempty" json:"tag,omitempty,omitzero"`
+
+	// Text Only those with this text in their name, in any case
+	Text   WithText `form:"text,omitempty" json:"text,omitempty,omitzero"`
+	Cursor Cursor   `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+	Limit  Limit    `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 }
 
 // DeleteRecordingParams defines parameters for DeleteRecording.
@@ -1398,9 +1517,15 @@ type ServerInterface interface {
 
 	// (GET /v1/clips/{id})
 	GetClip(ctx echo.Context, id KeyID) error
-	// PatchClip Change its name
+	// PatchClip Change its name and tags
 	// (PATCH /v1/clips/{id})
 	PatchClip(ctx echo.Context, id KeyID, params PatchClipParams) error
+	// ListJobs Long work that was begun, oldest first; a job is known as long as what it makes
+	// (GET /v1/jobs)
+	ListJobs(ctx echo.Context, params ListJobsParams) error
+
+	// (GET /v1/jobs/{id})
+	GetJob(ctx echo.Context, id KeyID) error
 
 	// (GET /v1/keys)
 	ListKeys(ctx echo.Context, params ListKeysParams) error
@@ -1422,7 +1547,7 @@ type ServerInterface interface {
 
 	// (GET /v1/recordings/{id})
 	GetRecording(ctx echo.Context, id KeyID) error
-	// PatchRecording Change its name
+	// PatchRecording Change its name and tags
 	// (PATCH /v1/recordings/{id})
 	PatchRecording(ctx echo.Context, id KeyID, params PatchRecordingParams) error
 	// StopRecording End the recording now; one that has ended stays as it is
@@ -2124,6 +2249,20 @@ func (w *ServerInterfaceWrapper) ListClips(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
 	}
 
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
+	}
+
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", ctx.QueryParams(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter text: %s", err))
+	}
+
 	// ------------- Optional query parameter "cursor" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -2260,6 +2399,47 @@ func (w *ServerInterfaceWrapper) PatchClip(ctx echo.Context) error {
 	return err
 }
 
+// ListJobs converts echo context to params.
+func (w *ServerInterfaceWrapper) ListJobs(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListJobsParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListJobs(ctx, params)
+	return err
+}
+
+// GetJob converts echo context to params.
+func (w *ServerInterfaceWrapper) GetJob(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetJob(ctx, id)
+	return err
+}
+
 // ListKeys converts echo context to params.
 func (w *ServerInterfaceWrapper) ListKeys(ctx echo.Context) error {
 	var err error
@@ -2377,6 +2557,20 @@ func (w *ServerInterfaceWrapper) ListRecordings(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
+	}
+
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", ctx.QueryParams(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter text: %s", err))
 	}
 
 	// ------------- Optional query parameter "cursor" -------------
@@ -2872,6 +3066,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/clips/:id", wrapper.DeleteClip, options.OperationMiddlewares["deleteClip"]...)
 	router.GET(options.BaseURL+"/v1/clips/:id", wrapper.GetClip, options.OperationMiddlewares["getClip"]...)
 	router.PATCH(options.BaseURL+"/v1/clips/:id", wrapper.PatchClip, options.OperationMiddlewares["patchClip"]...)
+	router.GET(options.BaseURL+"/v1/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
+	router.GET(options.BaseURL+"/v1/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys, options.OperationMiddlewares["listKeys"]...)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey, options.OperationMiddlewares["createKey"]...)
 	router.DELETE(options.BaseURL+"/v1/keys/:id", wrapper.DeleteKey, options.OperationMiddlewares["deleteKey"]...)
@@ -4120,6 +4316,84 @@ func (response PatchClipdefaultApplicationProblemPlusJSONResponse) VisitPatchCli
 	return err
 }
 
+type ListJobsRequestObject struct {
+	Params ListJobsParams
+}
+
+type ListJobsResponseObject interface {
+	VisitListJobsResponse(w http.ResponseWriter) error
+}
+
+type ListJobs200JSONResponse JobList
+
+func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListJobsdefaultApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobRequestObject struct {
+	Id KeyID `json:"id"`
+}
+
+type GetJobResponseObject interface {
+	VisitGetJobResponse(w http.ResponseWriter) error
+}
+
+type GetJob200JSONResponse Job
+
+func (response GetJob200JSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListKeysRequestObject struct {
 	Params ListKeysParams
 }
@@ -5186,9 +5460,15 @@ type StrictServerInterface interface {
 
 	// (GET /v1/clips/{id})
 	GetClip(ctx context.Context, request GetClipRequestObject) (GetClipResponseObject, error)
-	// PatchClip Change its name
+	// PatchClip Change its name and tags
 	// (PATCH /v1/clips/{id})
 	PatchClip(ctx context.Context, request PatchClipRequestObject) (PatchClipResponseObject, error)
+	// ListJobs Long work that was begun, oldest first; a job is known as long as what it makes
+	// (GET /v1/jobs)
+	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
+
+	// (GET /v1/jobs/{id})
+	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
 
 	// (GET /v1/keys)
 	ListKeys(ctx context.Context, request ListKeysRequestObject) (ListKeysResponseObject, error)
@@ -5210,7 +5490,7 @@ type StrictServerInterface interface {
 
 	// (GET /v1/recordings/{id})
 	GetRecording(ctx context.Context, request GetRecordingRequestObject) (GetRecordingResponseObject, error)
-	// PatchRecording Change its name
+	// PatchRecording Change its name and tags
 	// (PATCH /v1/recordings/{id})
 	PatchRecording(ctx context.Context, request PatchRecordingRequestObject) (PatchRecordingResponseObject, error)
 	// StopRecording End the recording now; one that has ended stays as it is
@@ -6272,6 +6552,56 @@ func (sh *strictHandler) PatchClip(ctx echo.Context, id KeyID, params PatchClipP
 		return err
 	} else if validResponse, ok := response.(PatchClipResponseObject); ok {
 		return validResponse.VisitPatchClipResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListJobs operation middleware
+func (sh *strictHandler) ListJobs(ctx echo.Context, params ListJobsParams) error {
+	var request ListJobsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListJobs(ctx.Request().Context(), request.(ListJobsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListJobs")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListJobsResponseObject); ok {
+		return validResponse.VisitListJobsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetJob operation middleware
+func (sh *strictHandler) GetJob(ctx echo.Context, id KeyID) error {
+	var request GetJobRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetJob(ctx.Request().Context(), request.(GetJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetJob")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetJobResponseObject); ok {
+		return validResponse.VisitGetJobResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

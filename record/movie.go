@@ -19,9 +19,16 @@ type MovieTrack struct {
 	Rendition *cmaf.Rendition
 	Segments  []*Segment
 	From, To  int64
-	// Lead is a chunk of units before those of the segments, made by a
-	// Reencoder; nil for none.
+	// Lead is a chunk of units before those of the segments that needs the init
+	// section of the first of them (see Leads); nil for none.
 	Lead []byte
+}
+
+// MoviePlan is what a Movie is made of.
+type MoviePlan struct {
+	Tracks []MovieTrack
+	// Begin and End are what is shown of the tracks; 0 is all of it.
+	Begin, End media.Time
 }
 
 // Movie is a progressive MP4 file over stored segments: its head is in memory,
@@ -42,10 +49,12 @@ type moviePiece struct {
 	data    []byte
 }
 
-// NewMovie lays out a file of the tracks. It reads the head of every chunk, and
-// leaves out what is damaged.
-func NewMovie(ctx context.Context, tracks []MovieTrack) (*Movie, error) {
+// NewMovie lays out a file. It reads the head of every chunk, and leaves out
+// what is damaged.
+func NewMovie(ctx context.Context, plan MoviePlan) (*Movie, error) {
+	tracks := plan.Tracks
 	b := movieBuilder{ctx: ctx, broken: make([]bool, len(tracks))}
+	b.plan.Begin, b.plan.End = plan.Begin, plan.End
 	for i := range tracks {
 		if err := b.lead(&tracks[i]); err != nil {
 			return nil, fmt.Errorf("make movie: %w", err)
@@ -81,8 +90,11 @@ func (b *movieBuilder) lead(t *MovieTrack) error {
 	if err != nil {
 		return err
 	}
-	n := len(s.Sizes)
-	if err := b.plan.Add(t.Rendition, t.Rendition.InitName, t.Rendition.Init, s, 0, n); err != nil {
+	n, r := len(s.Sizes), t.Rendition
+	if len(t.Segments) > 0 {
+		r = t.Segments[0].Rendition
+	}
+	if err := b.plan.Add(r, r.InitName, r.Init, s, 0, n); err != nil {
 		return err
 	}
 	length := int(s.Bytes(0, n))

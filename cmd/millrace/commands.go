@@ -159,6 +159,17 @@ func (workerCommand) Run(ctx context.Context) error {
 	return engine.Serve(ctx, conn)
 }
 
+type clipEncoderCommand struct{}
+
+// Run encodes a few frames, likewise.
+func (clipEncoderCommand) Run(ctx context.Context) error {
+	conn, err := inherited()
+	if err != nil {
+		return err
+	}
+	return engine.ServeReencoder(ctx, conn)
+}
+
 type srtCommand struct{}
 
 // Run is the SRT process, likewise.

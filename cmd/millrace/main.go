@@ -30,8 +30,9 @@ type cli struct {
 	Store   storeCommands  `cmd:"" help:"Look at a channel's stored media, repair it, export it."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
-	Worker workerCommand `cmd:"" hidden:"" help:"Run a channel's pictures and sound; started by serve."`
-	SRT    srtCommand    `cmd:"" name:"srt" hidden:"" help:"Run the SRT listener; started by serve."`
+	Worker      workerCommand      `cmd:"" hidden:"" help:"Run a channel's pictures and sound; started by serve."`
+	ClipEncoder clipEncoderCommand `cmd:"" hidden:"" help:"Encode the beginning of a clip anew; started by serve."`
+	SRT         srtCommand         `cmd:"" name:"srt" hidden:"" help:"Run the SRT listener; started by serve."`
 }
 
 // place says where a node's configuration and data are.

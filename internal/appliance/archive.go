@@ -1,10 +1,7 @@
 package appliance
 
 import (
-	"cmp"
 	"context"
-	"slices"
-	"sync"
 
 	"millrace/api"
 	"millrace/internal/media"
@@ -20,11 +17,8 @@ const (
 // archive is the truth about recordings and clips: which segments of which
 // channel they keep. Their media lie in the channels' stores.
 type archive struct {
-	state state.Store
-
-	mu         sync.RWMutex
-	recordings map[string]api.Stored[storedRecording]
-	clips      map[string]api.Stored[storedClip]
+	recordings *shelf[storedRecording]
+	clips      *shelf[storedClip]
 }
 
 // storedRecording is the document of a recording. To is record.Forever while
@@ -33,6 +27,7 @@ type storedRecording struct {
 	ID      string     `json:"id"`
 	Channel string     `json:"channel"`
 	Name    string     `json:"name,omitempty"`
+	Tags    []string   `json:"tags,omitempty"`
 	Start   media.Time `json:"start"`
 	Stop    media.Time `json:"stop,omitempty"`
 	From    int64      `json:"from"` // segment
@@ -41,41 +36,58 @@ type storedRecording struct {
 
 func (r storedRecording) running() bool { return r.To == record.Forever }
 
+func (r storedRecording) titles() api.Titles { return api.Titles{Name: r.Name, Tags: r.Tags} }
+
 // storedClip is the document of a clip.
 type storedClip struct {
 	ID      string     `json:"id"`
 	Channel string     `json:"channel"`
 	Name    string     `json:"name,omitempty"`
+	Tags    []string   `json:"tags,omitempty"`
 	Mode    string     `json:"mode"`
 	Created media.Time `json:"created"`
 	Start   media.Time `json:"start"`
 	End     media.Time `json:"end"`
 	From    int64      `json:"from"` // segment
 	To      int64      `json:"to"`   // segment after the last
+
+	Job     string `json:"job,omitempty"`     // ULID, where it was not ready at once
+	Made    bool   `json:"made,omitempty"`    // it became ready: stored and, where exact, its beginning encoded
+	Failure string `json:"failure,omitempty"` // why that could not be done
+}
+
+func (clip storedClip) exact() bool { return clip.Mode == string(api.ClipModeExact) }
+
+func (clip storedClip) titles() api.Titles { return api.Titles{Name: clip.Name, Tags: clip.Tags} }
+
+// kept are the segments that a clip needs: an exact one the access unit of sound
+// before its first too, which may lie in the segment before.
+func (clip storedClip) kept() record.Pin {
+	if clip.exact() {
+		return record.Pin{From: clip.From - 1, To: clip.To}
+	}
+	return record.Pin{From: clip.From, To: clip.To}
 }
 
 func openArchive(ctx context.Context, store state.Store) (*archive, error) {
-	a := &archive{state: store}
-	var err error
-	if a.recordings, err = loadAll[storedRecording](ctx, store, kindRecording); err != nil {
+	recordings, err := openShelf[storedRecording](ctx, store, kindRecording)
+	if err != nil {
 		return nil, err
 	}
-	a.clips, err = loadAll[storedClip](ctx, store, kindClip)
-	return a, err
+	clips, err := openShelf[storedClip](ctx, store, kindClip)
+	return &archive{recordings, clips}, err
 }
 
 // pins are the segments of a channel that must not expire.
 func (a *archive) pins(channel string) (pins []record.Pin) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for _, r := range a.recordings {
+	for _, r := range a.recordings.all() {
 		if r.Value.Channel == channel {
 			pins = append(pins, record.Pin{From: r.Value.From, To: r.Value.To})
 		}
 	}
-	for _, c := range a.clips {
+	for _, c := range a.clips.all() {
 		if c.Value.Channel == channel {
-			pins = append(pins, record.Pin{From: c.Value.From, To: c.Value.To})
+			pins = append(pins, c.Value.kept())
 		}
 	}
 	return pins
@@ -83,32 +95,13 @@ func (a *archive) pins(channel string) (pins []record.Pin) {
 
 // running are the recordings of a channel that go on.
 func (a *archive) running(channel string) (ids []string) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for id, r := range a.recordings {
+	for _, r := range a.recordings.all() {
 		if r.Value.Channel == channel && r.Value.running() {
-			ids = append(ids, id)
+			ids = append(ids, r.Value.ID)
 		}
 	}
-	slices.Sort(ids)
 	return ids
 }
 
 // holding is how much the archive keeps of a channel.
 func (a *archive) holding(channel string) (n int) { return len(a.pins(channel)) }
-
-// listOf are the documents of a channel, or of all, by id, which is by age.
-func listOf[T, V any](documents map[string]api.Stored[T], channel string, of func(T) string, view func(T) V) []api.Stored[V] {
-	ids := make([]string, 0, len(documents))
-	for id, d := range documents {
-		if channel == "" || of(d.Value) == channel {
-			ids = append(ids, id)
-		}
-	}
-	slices.SortFunc(ids, cmp.Compare[string])
-	list := make([]api.Stored[V], len(ids))
-	for i, id := range ids {
-		list[i] = api.Stored[V]{Value: view(documents[id].Value), Revision: documents[id].Revision}
-	}
-	return list
-}

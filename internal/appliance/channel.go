@@ -38,6 +38,8 @@ type channelConfig struct {
 	WhyCPU       string // why it is the CPU
 	Clock        *media.Clock
 	Worker       child.Command
+	Clips        string                   // directory of what exact clips have of their own
+	Reencoder    record.Reencoder         // for the beginnings of exact clips
 	Feed         func(source string) feed // nil where there is none, as for test sources
 	Origin       *origin.Handler
 	Viewers      *whep.Server // nil where WebRTC is off

@@ -53,6 +53,7 @@ type channels struct {
 	base    channelConfig // what every run shares
 	archive *archive
 	showLog *showLog
+	maker   *clipMaker
 
 	mu   sync.RWMutex
 	byID map[string]*program
@@ -82,6 +83,9 @@ func openChannels(ctx context.Context, store state.Store, sources *sources, base
 	}
 	c := &channels{archive: archive, showLog: showLog, store: store, sources: sources, clock: base.Clock, log: base.Log, bus: base.Bus, base: base, byID: map[string]*program{},
 		moved: map[string]bool{}, wake: make(chan struct{}, 1)}
+	if c.maker, err = newClipMaker(c); err != nil {
+		return nil, err
+	}
 	for id, document := range documents {
 		onAir, ok := airs[id]
 		if !ok { // the node ended between two writes
@@ -108,7 +112,9 @@ func (c *channels) Run(ctx context.Context) error {
 	for _, p := range stopped {
 		c.openStopped(p)
 	}
+	making := begin(ctx, c.maker.Run)
 	c.followFeeds(ctx)
+	making.stop()
 	for _, running := range c.tasks() {
 		running.stop()
 	}

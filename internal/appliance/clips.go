@@ -16,6 +16,8 @@ import (
 const (
 	clipAhead   = time.Hour // how far in the future a clip may end
 	clipLongest = 6 * time.Hour
+
+	mostUnfinished = 200 // clips that are not ready
 )
 
 // CreateClip implements api.Clips.
@@ -30,24 +32,26 @@ func (c *channels) CreateClip(ctx context.Context, request api.ClipRequest) (api
 		return none, api.NotFound("channel", request.Channel)
 	}
 	made := storedClip{
-		ID: ulid.Make().String(), Channel: request.Channel, Name: request.Name, Mode: string(api.ClipModeFast),
+		ID: ulid.Make().String(), Channel: request.Channel, Name: request.Name, Tags: request.Tags, Mode: string(request.Mode),
 		Created: c.clock.Now(), Start: media.TimeOf(request.Start.Time), End: media.TimeOf(request.End.Time),
 	}
 	if err := c.checkClip(&made, grid); err != nil {
 		return none, err
 	}
-	a := c.archive
-	a.mu.Lock()
-	stored, err := create(ctx, a.state, kindClip, made.ID, made)
-	if err == nil {
-		a.clips[made.ID] = stored
+	if c.unfinished() >= mostUnfinished {
+		return none, api.Conflict("too-many-clips", fmt.Sprintf("%d clips are waiting to be made.", mostUnfinished),
+			"Wait for some of them, or delete them.")
 	}
-	a.mu.Unlock()
+	if c.viewClip(made).State != api.ClipStateReady {
+		made.Job = ulid.Make().String()
+	}
+	stored, err := c.archive.clips.add(ctx, made.ID, made)
 	if err != nil {
 		return none, err
 	}
 	c.retain(p)
-	return api.Stored[api.Clip]{Value: c.viewClip(made), Revision: stored.Revision}, nil
+	c.maker.add(made)
+	return viewed(stored, nil, c.viewClip)
 }
 
 // checkClip says whether a clip can be had, and fills in its segments.
@@ -80,86 +84,82 @@ func (clip *storedClip) firstFrame(rate media.Rate) int64 { return rate.Index(cl
 func (clip *storedClip) endFrame(rate media.Rate) int64 { return rate.Index(clip.End-1) + 1 }
 
 // ListClips implements api.Clips.
-func (c *channels) ListClips(channel string) []api.Stored[api.Clip] {
-	c.archive.mu.RLock()
-	defer c.archive.mu.RUnlock()
-	return listOf(c.archive.clips, channel, func(s storedClip) string { return s.Channel }, c.viewClip)
+func (c *channels) ListClips(filter api.Filter) []api.Stored[api.Clip] {
+	pass := func(clip storedClip) bool { return filter.Matches(clip.Channel, clip.titles()) }
+	return viewsOf(c.archive.clips, pass, c.viewClip)
 }
 
 // GetClip implements api.Clips.
 func (c *channels) GetClip(id string) (api.Stored[api.Clip], error) {
-	c.archive.mu.RLock()
-	defer c.archive.mu.RUnlock()
-	found, ok := c.archive.clips[id]
-	if !ok {
-		return api.Stored[api.Clip]{}, api.NotFound("clip", id)
-	}
-	return api.Stored[api.Clip]{Value: c.viewClip(found.Value), Revision: found.Revision}, nil
+	found, err := c.archive.clips.get(id)
+	return viewed(found, err, c.viewClip)
 }
 
 // UpdateClip implements api.Clips.
 func (c *channels) UpdateClip(ctx context.Context, id string, match api.Match, change func(api.Titles) (api.Titles, error)) (api.Stored[api.Clip], error) {
-	none := api.Stored[api.Clip]{}
-	a := c.archive
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	found, ok := a.clips[id]
-	switch {
-	case !ok:
-		return none, api.NotFound("clip", id)
-	case !match.Holds(found.Revision):
-		return none, api.Stale()
-	}
-	titles, err := change(api.Titles{Name: found.Value.Name})
-	if err != nil {
-		return none, err
-	}
-	if titles.Name != found.Value.Name {
-		changed := found.Value
-		changed.Name = titles.Name
-		if found, err = put(ctx, a.state, kindClip, id, changed, found.Revision); err != nil {
-			return none, err
-		}
-		a.clips[id] = found
-	}
-	return api.Stored[api.Clip]{Value: c.viewClip(found.Value), Revision: found.Revision}, nil
+	changed, err := c.archive.clips.change(ctx, id, match, func(clip *storedClip) error {
+		titles, err := change(clip.titles())
+		clip.Name, clip.Tags = titles.Name, titles.Tags
+		return err
+	})
+	return viewed(changed, err, c.viewClip)
 }
 
 // DeleteClip implements api.Clips.
 func (c *channels) DeleteClip(ctx context.Context, id string, match api.Match) error {
-	gone, err := discard(ctx, c.archive, c.archive.clips, kindClip, id, match)
+	gone, err := c.archive.clips.discard(ctx, id, match)
 	if err == nil {
 		c.retainID(gone.Channel)
+		c.maker.forget(id)
 	}
 	return err
 }
 
 func (c *channels) viewClip(s storedClip) api.Clip {
 	v := api.Clip{
-		Id: s.ID, Channel: s.Channel, Name: s.Name, Mode: api.ClipMode(s.Mode), State: api.Pending,
-		Start: stamp(s.Start), End: stamp(s.End), CreatedAt: stamp(s.Created),
+		Id: s.ID, Channel: s.Channel, Name: s.Name, Tags: s.Tags, Mode: api.ClipMode(s.Mode), State: api.ClipStatePending,
+		Reason: s.Failure, Job: s.Job, Start: stamp(s.Start), End: stamp(s.End), CreatedAt: stamp(s.Created),
 		Playback: api.PlaybackPaths{Hls: "/clips/" + s.ID + "/index.m3u8", Download: "/clips/" + s.ID + ".mp4"},
 	}
 	held := c.held(s.Channel, s.From, s.To)
 	v.MissingMs = held.missing.Milliseconds()
-	grid, _ := c.gridOf(s.Channel)
-	if held.last+1 >= s.To || grid.SegmentTime(s.To+2) <= c.clock.Now() { // what is not stored by now is missing
-		v.State = api.Ready
+	switch {
+	case s.Failure != "":
+		v.State = api.ClipStateFailed
+	case c.complete(s, held) && (s.Made || !s.exact()):
+		v.State = api.ClipStateReady
 	}
 	return v
 }
 
+// complete says that what is not stored of a clip by now never will be.
+func (c *channels) complete(s storedClip, held span) bool {
+	grid, _ := c.gridOf(s.Channel)
+	return held.last+1 >= s.To || grid.SegmentTime(s.To+2) <= c.clock.Now()
+}
+
+// unfinished is how many clips are not ready.
+func (c *channels) unfinished() (n int) {
+	for _, s := range c.archive.clips.all() {
+		if s.Value.Job != "" && c.viewClip(s.Value).State == api.ClipStatePending {
+			n++
+		}
+	}
+	return n
+}
+
 // clip is what the origin serves under an id.
 func (c *channels) clip(id string) (origin.Clip, bool) {
-	c.archive.mu.RLock()
-	defer c.archive.mu.RUnlock()
-	found, ok := c.archive.clips[id]
-	if !ok {
+	found, err := c.archive.clips.get(id)
+	clip := found.Value
+	if err != nil || clip.Failure != "" {
 		return origin.Clip{}, false
 	}
-	grid, ok := c.gridOf(found.Value.Channel)
+	grid, ok := c.gridOf(clip.Channel)
+	kept := clip.kept()
 	return origin.Clip{
-		Channel: found.Value.Channel, From: found.Value.From, To: found.Value.To,
-		First: found.Value.firstFrame(grid.Rate), End: found.Value.endFrame(grid.Rate),
+		Channel: clip.Channel, From: kept.From, To: kept.To, First: clip.firstFrame(grid.Rate), End: clip.endFrame(grid.Rate),
+		Exact: clip.exact(), Unmade: clip.exact() && !clip.Made,
+		Lead: func(rendition string) []byte { return c.maker.lead(id, rendition) },
 	}, ok
 }

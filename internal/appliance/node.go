@@ -149,7 +149,9 @@ func (n *Node) openRegistry(ctx context.Context) error {
 		Viewers: n.webrtc.viewers(), Bus: n.bus, WhyCPU: whyCPU(n.config.GPU),
 		Volume: n.config.Storage.Volume, ReserveBytes: n.config.Storage.ReserveBytes,
 		Device: device(n.config.GPU), Clock: n.clock, Origin: n.origin, Log: n.log,
-		Worker: child.Command{Args: []string{"worker"}, Stderr: n.childLine("worker")},
+		Worker:    child.Command{Args: []string{"worker"}, Stderr: n.childLine("worker")},
+		Clips:     filepath.Join(n.config.Node.DataDir, "clips"),
+		Reencoder: reencoder{child.Command{Args: []string{"clip-encoder"}, Stderr: n.childLine("clip-encoder")}},
 	})
 	if err != nil {
 		return err
@@ -269,10 +271,14 @@ func (n *Node) Close() error {
 	if n.listeners != nil {
 		n.listeners.close()
 	}
-	if n.state != nil {
-		return n.state.Close()
+	var errs []error
+	if n.channels != nil {
+		errs = append(errs, n.channels.maker.close())
 	}
-	return nil
+	if n.state != nil {
+		errs = append(errs, n.state.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // Ready says what keeps the node from doing its work: nil when nothing does.

@@ -33,23 +33,17 @@ func (c *channels) StartRecording(ctx context.Context, channel string, request a
 	}
 	now := c.clock.Now()
 	made := storedRecording{
-		ID: ulid.Make().String(), Channel: channel, Name: request.Name,
+		ID: ulid.Make().String(), Channel: channel, Name: request.Name, Tags: request.Tags,
 		Start: now, From: run.Grid.SegmentAt(now), To: record.Forever,
 	}
-	a := c.archive
-	a.mu.Lock()
-	stored, err := create(ctx, a.state, kindRecording, made.ID, made)
-	if err == nil {
-		a.recordings[made.ID] = stored
-	}
-	a.mu.Unlock()
+	stored, err := c.archive.recordings.add(ctx, made.ID, made)
 	if err != nil {
 		return none, err
 	}
 	c.retain(p)
-	view := c.viewRecording(made)
-	c.bus.Publish("recording.started", view)
-	return api.Stored[api.Recording]{Value: view, Revision: stored.Revision}, nil
+	view, _ := viewed(stored, nil, c.viewRecording)
+	c.bus.Publish("recording.started", view.Value)
+	return view, nil
 }
 
 func notRunning(channel string) error {
@@ -57,21 +51,15 @@ func notRunning(channel string) error {
 }
 
 // ListRecordings implements api.Recordings.
-func (c *channels) ListRecordings(channel string) []api.Stored[api.Recording] {
-	c.archive.mu.RLock()
-	defer c.archive.mu.RUnlock()
-	return listOf(c.archive.recordings, channel, func(r storedRecording) string { return r.Channel }, c.viewRecording)
+func (c *channels) ListRecordings(filter api.Filter) []api.Stored[api.Recording] {
+	pass := func(r storedRecording) bool { return filter.Matches(r.Channel, r.titles()) }
+	return viewsOf(c.archive.recordings, pass, c.viewRecording)
 }
 
 // GetRecording implements api.Recordings.
 func (c *channels) GetRecording(id string) (api.Stored[api.Recording], error) {
-	c.archive.mu.RLock()
-	defer c.archive.mu.RUnlock()
-	found, ok := c.archive.recordings[id]
-	if !ok {
-		return api.Stored[api.Recording]{}, api.NotFound("recording", id)
-	}
-	return api.Stored[api.Recording]{Value: c.viewRecording(found.Value), Revision: found.Revision}, nil
+	found, err := c.archive.recordings.get(id)
+	return viewed(found, err, c.viewRecording)
 }
 
 // StopRecording implements api.Recordings.
@@ -97,66 +85,27 @@ func (c *channels) StopRecording(ctx context.Context, id string) (api.Stored[api
 // UpdateRecording implements api.Recordings.
 func (c *channels) UpdateRecording(ctx context.Context, id string, match api.Match, change func(api.Titles) (api.Titles, error)) (api.Stored[api.Recording], error) {
 	return c.changeRecording(ctx, id, match, func(r *storedRecording) error {
-		titles, err := change(api.Titles{Name: r.Name})
-		r.Name = titles.Name
+		titles, err := change(r.titles())
+		r.Name, r.Tags = titles.Name, titles.Tags
 		return err
 	})
 }
 
-func (c *channels) changeRecording(ctx context.Context, id string, match api.Match, change func(*storedRecording) error) (api.Stored[api.Recording], error) {
-	none := api.Stored[api.Recording]{}
-	a := c.archive
-	a.mu.Lock()
-	found, ok := a.recordings[id]
-	if !ok {
-		a.mu.Unlock()
-		return none, api.NotFound("recording", id)
+func (c *channels) changeRecording(ctx context.Context, id string, match api.Match, edit func(*storedRecording) error) (api.Stored[api.Recording], error) {
+	changed, err := c.archive.recordings.change(ctx, id, match, edit)
+	if err == nil {
+		c.retainID(changed.Value.Channel)
 	}
-	if !match.Holds(found.Revision) {
-		a.mu.Unlock()
-		return none, api.Stale()
-	}
-	changed := found.Value
-	err := change(&changed)
-	if err == nil && changed != found.Value {
-		if found, err = put(ctx, a.state, kindRecording, id, changed, found.Revision); err == nil {
-			a.recordings[id] = found
-		}
-	}
-	a.mu.Unlock()
-	if err != nil {
-		return none, err
-	}
-	c.retainID(found.Value.Channel)
-	return api.Stored[api.Recording]{Value: c.viewRecording(found.Value), Revision: found.Revision}, nil
+	return viewed(changed, err, c.viewRecording)
 }
 
 // DeleteRecording implements api.Recordings.
 func (c *channels) DeleteRecording(ctx context.Context, id string, match api.Match) error {
-	a := c.archive
-	channel, err := discard(ctx, a, a.recordings, kindRecording, id, match)
+	gone, err := c.archive.recordings.discard(ctx, id, match)
 	if err == nil {
-		c.retainID(channel.Channel)
+		c.retainID(gone.Channel)
 	}
 	return err
-}
-
-// discard removes a document of the archive and gives what it was.
-func discard[T any](ctx context.Context, a *archive, from map[string]api.Stored[T], kind, id string, match api.Match) (T, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	found, ok := from[id]
-	switch {
-	case !ok:
-		return found.Value, api.NotFound(kind, id)
-	case !match.Holds(found.Revision):
-		return found.Value, api.Stale()
-	}
-	if err := remove(ctx, a.state, kind, id, found.Revision); err != nil {
-		return found.Value, err
-	}
-	delete(from, id)
-	return found.Value, nil
 }
 
 // stopRecordings ends those of a channel that stops for good.
@@ -171,7 +120,7 @@ func (c *channels) stopRecordings(ctx context.Context, channel string) error {
 
 func (c *channels) viewRecording(r storedRecording) api.Recording {
 	v := api.Recording{
-		Id: r.ID, Channel: r.Channel, Name: r.Name, State: api.RecordingStateRecording, StartedAt: stamp(r.Start),
+		Id: r.ID, Channel: r.Channel, Name: r.Name, Tags: r.Tags, State: api.RecordingStateRecording, StartedAt: stamp(r.Start),
 		Playback: api.PlaybackPaths{
 			Hls: "/vod/" + r.ID + "/index.m3u8", Dash: "/vod/" + r.ID + "/manifest.mpd", Download: "/vod/" + r.ID + "/download.mp4",
 		},
@@ -186,10 +135,8 @@ func (c *channels) viewRecording(r storedRecording) api.Recording {
 
 // recording is what the origin serves under an id.
 func (c *channels) recording(id string) (origin.Recording, bool) {
-	c.archive.mu.RLock()
-	defer c.archive.mu.RUnlock()
-	r, ok := c.archive.recordings[id]
-	return origin.Recording{Channel: r.Value.Channel, From: r.Value.From, To: r.Value.To}, ok
+	r, err := c.archive.recordings.get(id)
+	return origin.Recording{Channel: r.Value.Channel, From: r.Value.From, To: r.Value.To}, err == nil
 }
 
 // span is how much a store holds of a run of segments.

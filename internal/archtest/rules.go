@@ -33,7 +33,8 @@ func layers() []layer {
 		{path: "gpu"},
 		{path: "mixer/scene"},
 		{path: "mixer/worker", allows: []string{"mixer/scene", "internal/child"}},
-		{path: "mixer/engine", allows: []string{"gpu", "mixer/scene", "mixer/worker", "internal/child"}}, // it is the child
+		{path: "mixer/reencode", allows: []string{"internal/child"}},
+		{path: "mixer/engine", allows: []string{"gpu", "mixer/scene", "mixer/worker", "mixer/reencode", "internal/child"}}, // it is the child
 		{path: "output/cmaf"},
 		{path: "output/whep", allows: shared},
 		{path: "output/push", allows: shared},

@@ -58,6 +58,8 @@ type Segment struct {
 	// range that begins at Offset.
 	Cut    bool
 	Offset int64
+	// URI is the segment's name beside the playlist, where it is no stored one.
+	URI string
 }
 
 // Bytes is the length of the segment so far.

@@ -16,6 +16,10 @@ import (
 // the samples of chunks in the order in which they were added. The samples
 // themselves do not pass through it.
 type Movie struct {
+	// Begin and End are what is shown of the tracks, where they are set: samples
+	// before Begin are there for decoders only (edit list, ISO/IEC 14496-12 §8.6.6).
+	Begin, End media.Time
+
 	tracks  []*movieTrack
 	payload int64 // bytes of mdat so far
 }
@@ -162,27 +166,67 @@ func (m *Movie) moov() (*mp4.MoovBox, []*mp4.Co64Box, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("rendition %q: %w", t.rendition.ID, err)
 		}
-		late := t.rendition.Time(t.start).Sub(first)
-		empty := uint64(late) * movieTimescale / 1e9
-		length := uint64(t.end-t.start) * movieTimescale / uint64(t.rendition.Timescale())
-		trak.Tkhd.TrackID, trak.Tkhd.Version, trak.Tkhd.Duration = uint32(i+1), 1, empty+length
-		mvhd.Duration = max(mvhd.Duration, empty+length)
-		if empty > 0 {
-			delay(trak, empty, length)
-		}
+		shown := m.shown(t, first)
+		trak.Tkhd.TrackID, trak.Tkhd.Version, trak.Tkhd.Duration = uint32(i+1), 1, shown.empty+shown.length
+		mvhd.Duration = max(mvhd.Duration, shown.empty+shown.length)
+		shown.edit(trak)
 		tables[i] = t.tables(trak.Mdia.Minf.Stbl)
 		moov.AddChild(trak)
 	}
 	return moov, tables, nil
 }
 
-// first is the instant at which the earliest track begins.
+// first is the instant at which the file begins.
 func (m *Movie) first() media.Time {
+	if m.Begin > 0 {
+		return m.Begin
+	}
 	first := media.Time(math.MaxInt64)
 	for _, t := range m.tracks {
 		first = min(first, t.rendition.Time(t.start))
 	}
 	return first
+}
+
+// presentation is what is shown of a track.
+type presentation struct {
+	empty, length uint64 // before it, and of it, in movieTimescale
+	skip          int64  // of the samples, in the track's timescale
+	cut           bool   // the last sample ends later than what is shown
+}
+
+func (m *Movie) shown(t *movieTrack, first media.Time) presentation {
+	scale := int64(t.rendition.Timescale())
+	start, end := t.start, t.end
+	var p presentation
+	if m.Begin > 0 {
+		start = max(start, m.Begin.Ticks(scale))
+		p.skip = start - t.start
+	}
+	if m.End > 0 {
+		end = max(start, min(end, m.End.Ticks(scale)))
+		p.cut = end < t.end
+	}
+	if late := t.rendition.Time(start).Sub(first); late > 0 && p.skip == 0 {
+		p.empty = uint64(late) * movieTimescale / 1e9
+	}
+	p.length = (uint64(end-start)*movieTimescale + uint64(scale)/2) / uint64(scale)
+	return p
+}
+
+// edit writes the edit list, where one is needed.
+func (p presentation) edit(trak *mp4.TrakBox) {
+	list := &mp4.ElstBox{Version: 1}
+	switch {
+	case p.empty > 0:
+		list.Entries = append(list.Entries, mp4.ElstEntry{SegmentDuration: p.empty, MediaTime: -1, MediaRateInteger: 1})
+	case p.skip == 0 && !p.cut:
+		return
+	}
+	list.Entries = append(list.Entries, mp4.ElstEntry{SegmentDuration: p.length, MediaTime: p.skip, MediaRateInteger: 1})
+	edts := &mp4.EdtsBox{}
+	edts.AddChild(list)
+	trak.AddChild(edts)
 }
 
 // trak takes over what the first init section says, with the sample
@@ -209,16 +253,6 @@ func (t *movieTrack) trak() (*mp4.TrakBox, error) {
 	trak.Mdia.Mdhd.Version = 1
 	trak.Mdia.Mdhd.Duration = uint64(t.end - t.start)
 	return trak, nil
-}
-
-// delay begins a track later than the file.
-func delay(trak *mp4.TrakBox, empty, length uint64) {
-	edts := &mp4.EdtsBox{}
-	edts.AddChild(&mp4.ElstBox{Version: 1, Entries: []mp4.ElstEntry{
-		{SegmentDuration: empty, MediaTime: -1, MediaRateInteger: 1},
-		{SegmentDuration: length, MediaTime: 0, MediaRateInteger: 1},
-	}})
-	trak.AddChild(edts)
 }
 
 // tables writes the sample tables into stbl and gives that of the chunks' offsets.

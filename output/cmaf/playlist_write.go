@@ -197,6 +197,9 @@ func (p *MediaPlaylist) appendEntry(dst []byte, e, previous entry, index int, pa
 		dst = append(dst, '@')
 		dst = append(strconv.AppendInt(dst, e.segment.Offset, 10), '\n')
 	}
+	if e.segment != nil && e.segment.URI != "" {
+		return append(append(dst, e.segment.URI...), '\n')
+	}
 	return p.appendSegmentName(dst, e.number)
 }
 

@@ -10,11 +10,17 @@ import (
 )
 
 // Clip is frames [First, End) of a channel, which lie in segments [From, To).
-// Its files begin with the last IDR at or before the first frame.
+// Its files begin with the last IDR at or before the first frame, or, where it
+// is Exact, with that frame.
 type Clip struct {
 	Channel    string
 	From, To   int64
 	First, End int64
+	Exact      bool
+	Unmade     bool // it is exact, and its beginning is still being encoded
+	// Lead is the beginning of an exact clip in a rendition (record.Lead), nil
+	// where it begins with an IDR.
+	Lead func(rendition string) []byte
 }
 
 // clipView is what is there of a clip.
@@ -41,8 +47,10 @@ func (h *Handler) serveClip(w http.ResponseWriter, r *http.Request, id, rest str
 	v.to = min(clip.To, v.last()+1)
 	over := d.channel.over() || d.edge.Layout.Grid.SegmentTime(clip.To+2) <= h.config.Clock.Now()
 	switch {
-	case v.to <= v.from || v.to < clip.To && !over:
+	case clip.Unmade, v.to <= v.from || v.to < clip.To && !over:
 		starting(w, r) // its end is not stored yet
+	case clip.Exact:
+		h.serveExact(w, r, exactView{v}, id, rest, whole)
 	case whole:
 		h.serveMovie(w, r, v.view, v.film(id, r.URL.Query().Get("rendition")))
 	default:
@@ -132,7 +140,7 @@ func (v clipView) film(name, rendition string) film {
 		if r == nil {
 			continue
 		}
-		f.tracks = append(f.tracks, record.MovieTrack{
+		f.plan.Tracks = append(f.plan.Tracks, record.MovieTrack{
 			Rendition: r, Segments: v.rows(r),
 			From: r.UnitAfter(grid.Rate.At(begin)), To: r.UnitAfter(grid.Rate.At(v.clip.End)),
 		})

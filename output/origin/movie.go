@@ -56,8 +56,8 @@ func (m *movies) put(key string, movie *record.Movie) {
 // film is what one file holds: the units of a picture rendition and of the
 // sound that belong to it.
 type film struct {
-	name   string // of the file, without its extension
-	tracks []record.MovieTrack
+	name string // of the file, without its extension
+	plan record.MoviePlan
 }
 
 // film is a view as one file: of the rendition asked for, or else the best
@@ -67,7 +67,7 @@ func (v view) film(name, rendition string) film {
 	picture, sound := v.choose(rendition)
 	for _, r := range []*cmaf.Rendition{picture, sound} {
 		if r != nil {
-			f.tracks = append(f.tracks, record.MovieTrack{Rendition: r, Segments: v.rows(r), To: math.MaxInt64})
+			f.plan.Tracks = append(f.plan.Tracks, record.MovieTrack{Rendition: r, Segments: v.rows(r), To: math.MaxInt64})
 		}
 	}
 	return f
@@ -96,7 +96,7 @@ func (v view) choose(rendition string) (picture, sound *cmaf.Rendition) {
 // serveMovie answers with a progressive MP4 file. The length is right from the
 // first byte on, and any range can be had.
 func (h *Handler) serveMovie(w http.ResponseWriter, r *http.Request, v view, f film) {
-	if len(f.tracks) == 0 {
+	if len(f.plan.Tracks) == 0 {
 		refuse(w, r, http.StatusNotFound, v.ages.plainError)
 		return
 	}
@@ -118,7 +118,7 @@ func (h *Handler) serveMovie(w http.ResponseWriter, r *http.Request, v view, f f
 // layOut finds or makes the file's layout; nil when it has answered.
 func (h *Handler) layOut(w http.ResponseWriter, r *http.Request, v view, f film) *record.Movie {
 	key := fmt.Sprint(v.channel.id, "/", f.name, " ", v.from, " ", v.to)
-	for _, t := range f.tracks {
+	for _, t := range f.plan.Tracks {
 		key += fmt.Sprint(" ", t.Rendition.ID, t.Rendition.InitName, " ", t.From, " ", t.To)
 	}
 	if movie := h.movies.get(key); movie != nil {
@@ -131,7 +131,7 @@ func (h *Handler) layOut(w http.ResponseWriter, r *http.Request, v view, f film)
 	if movie := h.movies.get(key); movie != nil {
 		return movie
 	}
-	movie, err := record.NewMovie(r.Context(), f.tracks)
+	movie, err := record.NewMovie(r.Context(), f.plan)
 	if err != nil {
 		h.config.Log.Warn("file cannot be laid out", "channel", v.channel.id, "name", f.name, "err", err)
 		refuse(w, r, http.StatusNotFound, v.ages.plainError)

@@ -1,0 +1,12 @@
+// Package reencode is the conversation with a process that encodes a few frames
+// of a rendition anew, so that a clip can begin within a group of pictures. The
+// process lives for one conversation; what it decodes it decodes in a sandbox.
+//
+// The socket is that of package child. A frame is a kind, then a u32 (big-endian)
+// length of JSON, the JSON, and bytes:
+//
+//	1 task    server -> process   wireTask, the access units joined, the one that follows
+//	2 result  process -> server   wireResult, the new access units joined
+//
+// Tasks may be answered in any order. The process ends with its socket.
+package reencode
