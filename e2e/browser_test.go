@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ type playReport struct {
 	Dropped   int
 	Width     int
 	Latencies []*float64
+	Pause     float64  // the longest time that its page got no turn, in ms
+	Trail     []string // what the player did, in seconds of its page and of its video
 }
 
 // latency is the median over the second half of the play, in seconds.
@@ -95,6 +98,9 @@ func (a *appliance) play(channel string, seconds int, players ...string) []playR
 		require.NoError(a.t, json.Unmarshal(line, &report), string(line))
 		a.t.Logf("%s: %.0f s, latency %.2f s, %d frames, %d dropped, %d stalls, %d jumps, errors %v", report.Name, report.Seconds,
 			report.latency(), report.Frames, report.Dropped, report.Stalls, report.Jumps, report.Errors)
+		if len(report.Errors)+report.Stalls+report.Jumps > 0 {
+			a.t.Logf("%s did: %s", report.Name, strings.Join(report.Trail, "\n"))
+		}
 		reports = append(reports, report)
 	}
 	require.Len(a.t, reports, len(players))
@@ -127,20 +133,34 @@ func (a *appliance) waitOnAir(channel, rendition string) {
 	})
 }
 
-// TestPlayersAtTheLiveEdge is a minute of each player that viewers use.
+// TestPlayersAtTheLiveEdge is a minute of each player that viewers use. A minute in which the machine itself stood still says nothing of
+// them, and is played again.
 func TestPlayersAtTheLiveEdge(t *testing.T) {
 	requireBrowser(t)
 	a := startAppliance(t)
 	a.testChannel("main")
 	a.waitOnAir("main", "v360")
 	const seconds = 60
-	for _, report := range a.play("main", seconds, "hls", "shaka", "dash") {
+	var reports []playReport
+	for range 3 {
+		late := a.state().Ticks.Late
+		reports = a.play("main", seconds, "hls", "shaka", "dash")
+		smooth := !slices.ContainsFunc(reports, func(r playReport) bool { return len(r.Errors)+r.Stalls+r.Jumps > 0 })
+		if smooth || a.state().Ticks.Late == late && !slices.ContainsFunc(reports, playReport.starved) {
+			break
+		}
+		t.Log("the machine stood still: once more")
+	}
+	for _, report := range reports {
 		t.Run(report.Name, func(t *testing.T) {
 			require.Empty(t, report.Errors)
 			require.Zero(t, report.Stalls)
 			require.Zero(t, report.Jumps)
-			require.Greater(t, report.Frames, seconds*25*9/10)
+			require.Greater(t, report.Frames, int(report.Seconds*25*9/10))
 			require.Contains(t, []int{320, 640}, report.Width)
 		})
 	}
 }
+
+// starved says that the page itself got no turn for longer than a player at the live edge can do without.
+func (r playReport) starved() bool { return r.Pause > 500 }

@@ -26,7 +26,7 @@ try {
       return page;
     }),
   );
-  await Promise.all(pages.map((page) => page.waitForFunction("window.report.started || window.report.errors.length", null, { timeout: 30_000 })));
+  await Promise.all(pages.map((page) => page.waitForFunction("window.report.started || window.report.errors.length", null, { timeout: 60_000 })));
   await new Promise((resolve) => setTimeout(resolve, Number(seconds) * 1000));
   for (const [i, page] of pages.entries()) {
     await page.screenshot({ path: join(folder, `${players[i]}.png`) });

