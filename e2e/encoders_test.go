@@ -98,7 +98,7 @@ func TestPlayersAcrossTwoEncoders(t *testing.T) {
 	require.NoError(t, err)
 	defer compositor.Close()
 
-	store, err := record.Open(record.Config{Dir: t.TempDir(), Channel: "two"})
+	store, err := record.Open(record.Config{Dirs: []string{t.TempDir()}, Channel: "two"})
 	require.NoError(t, err)
 	require.NoError(t, store.SetLayout(record.Layout{Grid: channel.grid, Renditions: []*cmaf.Rendition{channel.rendition}}))
 	handler := origin.New(origin.Config{Clock: channel.clock})

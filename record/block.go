@@ -10,13 +10,13 @@ import (
 
 // block is a block file of the store. Size belongs to the writer.
 type block struct {
-	name    string
-	first   int64 // no segment below it is in this block or a later one
-	size    int64
-	handles *handles
+	name  string
+	first int64 // no segment below it is in this block or a later one
+	size  int64
+	disk  *disk
 }
 
-func (b *block) read(p []byte, offset int64) error { return b.handles.read(b.name, p, offset) }
+func (b *block) read(p []byte, offset int64) error { return b.disk.handles.read(b.name, p, offset) }
 
 var blockPattern = regexp.MustCompile(`^(\d{12})\.(\d{3})\.block$`)
 

@@ -19,7 +19,7 @@ func FuzzLoadBlock(f *testing.F) {
 		v := newRAM()
 		name := blockName(5, 0)
 		v.files[name] = &ramFile{volume: v, data: data}
-		s, err := open(Config{}, v)
+		s, err := open(Config{}.withDefaults(), disksOf(v))
 		require.NoError(t, err)
 		for _, l := range s.Edge().Listings() {
 			for _, g := range l.Range(0, 1<<40) {
@@ -29,7 +29,7 @@ func FuzzLoadBlock(f *testing.F) {
 				}
 			}
 		}
-		again, err := open(Config{}, v)
+		again, err := open(Config{}.withDefaults(), disksOf(v))
 		require.NoError(t, err)
 		for i, l := range s.Edge().Listings() {
 			same := again.Edge().Listings()[i]
@@ -84,7 +84,7 @@ func FuzzSealedBlock(f *testing.F) {
 		add(recordIndex, index)
 		data = append(data, marshalTrailer(77, at)...)
 		v.files[blockName(5, 0)] = &ramFile{volume: v, data: data}
-		s, err := open(Config{}, v)
+		s, err := open(Config{}.withDefaults(), disksOf(v))
 		require.NoError(t, err)
 		for _, l := range s.Edge().Listings() {
 			for _, g := range l.Range(0, 1<<40) {

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
-	"slices"
 )
 
 // Finding is something in a store's folder that is not as it was written.
@@ -24,28 +24,34 @@ type Summary struct {
 	Bytes    int64 `json:"bytes"`
 	Chunks   int   `json:"chunks"`
 	Findings int   `json:"findings"`
+	// Open are blocks without an index: one that is being written, or that was
+	// when its writer was killed. The store writes the index when it is next
+	// opened; nothing is lost.
+	Open []OpenBlock `json:"open"`
 }
 
-// Check reads every byte that a folder's blocks hold and tells what is damaged,
-// block by block. It changes nothing and takes no lock: a block that a running
-// store writes is found without its index, which is no damage.
-func Check(ctx context.Context, dir string, found func(Finding)) (Summary, error) {
-	v, err := openReadOnly(dir)
+// OpenBlock is a block without an index.
+type OpenBlock struct {
+	Block string `json:"block"`
+	Tail  int64  `json:"tail"` // bytes of records that were not finished, and so were not listed
+}
+
+// Check reads every byte that the blocks in a channel's folders hold and tells
+// what is damaged, block by block. It changes nothing and takes no lock, so that
+// it works beside a running store.
+func Check(ctx context.Context, dirs []string, found func(Finding)) (Summary, error) {
+	disks, err := openDisksReadOnly(dirs)
 	if err != nil {
 		return Summary{}, err
 	}
-	defer v.Close()
-	names, err := v.Names()
+	defer closeDisks(disks)
+	blocks, err := listBlocks(disks)
 	if err != nil {
-		return Summary{}, fmt.Errorf("list blocks: %w", err)
+		return Summary{}, err
 	}
-	slices.Sort(names)
-	c := checker{ctx: ctx, volume: v, found: found}
-	for _, name := range names {
-		if _, _, ok := parseBlockName(name); !ok {
-			continue
-		}
-		if err := c.block(name); err != nil {
+	c := checker{ctx: ctx, found: found, summary: Summary{Open: []OpenBlock{}}}
+	for i, b := range blocks {
+		if err := c.block(b, i == len(blocks)-1); err != nil {
 			return c.summary, err
 		}
 	}
@@ -54,7 +60,6 @@ func Check(ctx context.Context, dir string, found func(Finding)) (Summary, error
 
 type checker struct {
 	ctx     context.Context
-	volume  volume
 	found   func(Finding)
 	summary Summary
 }
@@ -64,38 +69,50 @@ func (c *checker) report(f Finding) {
 	c.found(f)
 }
 
-func (c *checker) block(name string) error {
+func (c *checker) block(b *block, newest bool) error {
 	c.summary.Blocks++
-	f, err := c.volume.Open(name)
+	f, err := b.disk.volume.Open(b.name)
 	if err != nil {
-		c.report(Finding{Block: name, Detail: err.Error()})
+		c.report(Finding{Block: b.name, Detail: err.Error()})
 		return nil
 	}
 	defer f.Close()
 	l, err := loadBlock(f)
-	if err != nil {
-		c.report(Finding{Block: name, Detail: err.Error()})
+	if err != nil && !(newest && errors.Is(err, errNoBlock)) {
+		c.report(Finding{Block: b.name, Detail: err.Error()})
+		return nil
+	}
+	if err != nil { // it has only just begun
+		c.summary.Open = append(c.summary.Open, OpenBlock{Block: b.name})
 		return nil
 	}
 	c.summary.Bytes += l.size
-	switch {
-	case l.header.First < 0:
-		c.report(Finding{Block: name, Detail: "its header is damaged"})
-	case !l.sealed && l.end < l.size:
-		c.report(Finding{Block: name, Detail: fmt.Sprintf("it has no index, and %d bytes after the last good record", l.size-l.end)})
-	case !l.sealed:
-		c.report(Finding{Block: name, Detail: "it has no index: its writer was killed, or still writes it"})
+	if l.header.First < 0 {
+		c.report(Finding{Block: b.name, Detail: "its header is damaged"})
 	}
 	if !l.sealed {
-		l.index.pack()
+		c.unsealed(b, l, newest)
 	}
-	return c.entries(name, l)
+	return c.entries(b, l)
+}
+
+// unsealed judges a block without an index. Only the newest may end in a record
+// that is not finished.
+func (c *checker) unsealed(b *block, l *loaded, newest bool) {
+	if l.skipped > 0 {
+		c.report(Finding{Block: b.name, Detail: fmt.Sprintf("%d bytes between its records are not those that were written", l.skipped)})
+	}
+	tail := l.size - l.end
+	if tail > 0 && !newest {
+		c.report(Finding{Block: b.name, Detail: fmt.Sprintf("it has no index, and %d bytes after the last good record", tail)})
+	} else {
+		c.summary.Open = append(c.summary.Open, OpenBlock{Block: b.name, Tail: tail})
+	}
+	l.index.pack()
 }
 
 // entries reads every chunk that the index of a block names.
-func (c *checker) entries(name string, l *loaded) error {
-	own := &block{name: name, handles: newHandles(c.volume)}
-	defer own.handles.close()
+func (c *checker) entries(b *block, l *loaded) error {
 	for i := range l.index.entries {
 		if err := c.ctx.Err(); err != nil {
 			return fmt.Errorf("check store: %w", err)
@@ -109,9 +126,9 @@ func (c *checker) entries(name string, l *loaded) error {
 		for packed := e.packed; len(packed) > 0; packed = packed[entryPartSize:] {
 			p := parsePart(packed)
 			c.summary.Chunks++
-			x := extent{block: own, offset: p.offset, crc: p.crc}
+			x := extent{block: b, offset: p.offset, crc: p.crc}
 			if err := x.check(int(p.length)); err != nil {
-				c.report(Finding{Block: name, Rendition: rendition, Segment: e.segment, Part: part, Detail: damage(err)})
+				c.report(Finding{Block: b.name, Rendition: rendition, Segment: e.segment, Part: part, Detail: damage(err)})
 			}
 			part++
 		}
@@ -131,24 +148,28 @@ type readOnly struct {
 	root *os.Root
 }
 
-func openReadOnly(dir string) (*readOnly, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open store folder: %w", err)
+func openDisksReadOnly(dirs []string) ([]*disk, error) {
+	var disks []*disk
+	for _, dir := range dirs {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open store folder: %w", err), closeDisks(disks))
+		}
+		disks = append(disks, newDisk(dir, &readOnly{root}, slog.New(slog.DiscardHandler)))
 	}
-	return &readOnly{root}, nil
+	return disks, nil
 }
 
-// OpenReadOnly reads what a folder holds, without a lock and without changing
+// OpenReadOnly reads what the folders hold, without a lock and without changing
 // anything. Its Run must not be called.
 func OpenReadOnly(config Config) (*Store, error) {
-	v, err := openReadOnly(config.Dir)
+	disks, err := openDisksReadOnly(config.Dirs)
 	if err != nil {
 		return nil, err
 	}
-	s, err := open(config, v)
+	s, err := open(config.withDefaults(), disks)
 	if err != nil {
-		return nil, errors.Join(err, v.Close())
+		return nil, errors.Join(err, closeDisks(disks))
 	}
 	return s, nil
 }
@@ -157,6 +178,7 @@ func (v *readOnly) Create(string) (blockFile, error) { return nil, fs.ErrPermiss
 func (v *readOnly) Remove(string) error              { return fs.ErrPermission }
 func (v *readOnly) Sync() error                      { return nil }
 func (v *readOnly) Free() (int64, error)             { return 0, nil }
+func (v *readOnly) Probe() error                     { return nil }
 func (v *readOnly) Close() error                     { return v.root.Close() }
 
 func (v *readOnly) Open(name string) (blockFile, error) {

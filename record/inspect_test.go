@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -26,23 +27,26 @@ func TestCheck(t *testing.T) {
 	k := start(l)
 	dir, block := onDisk(t, l, k)
 	path := filepath.Join(dir, block)
-	check := func() (all []Finding) {
+	check := func(open ...OpenBlock) (all []Finding) {
 		before, err := os.ReadFile(path)
 		require.NoError(t, err)
-		summary, err := Check(t.Context(), dir, func(f Finding) { all = append(all, f) })
+		summary, err := Check(t.Context(), []string{dir}, func(f Finding) { all = append(all, f) })
 		require.NoError(t, err)
 		require.Equal(t, len(all), summary.Findings)
+		require.Equal(t, append([]OpenBlock{}, open...), summary.Open)
 		require.Equal(t, 3*(3*16+5), summary.Chunks)
 		after, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Equal(t, before, after)
 		return all
 	}
-	found := check()
-	require.Len(t, found, 1)
-	require.Contains(t, found[0].Detail, "no index")
+	require.Empty(t, check(OpenBlock{Block: block}), "a block that is being written is whole")
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, append(whole[:len(whole):len(whole)], "not finished"...), 0o600))
+	require.Empty(t, check(OpenBlock{Block: block, Tail: 12}))
 
-	s, err := Open(Config{Dir: dir}) // which repairs
+	s, err := Open(Config{Dirs: []string{dir}}) // which repairs
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	require.Empty(t, check())
@@ -63,7 +67,7 @@ func TestExport(t *testing.T) {
 	l := layoutOf(t, "")
 	k := start(l)
 	dir, _ := onDisk(t, l, k)
-	s, err := OpenReadOnly(Config{Dir: dir})
+	s, err := OpenReadOnly(Config{Dirs: []string{dir}})
 	require.NoError(t, err)
 	defer s.Close()
 	to := t.TempDir()
@@ -83,4 +87,27 @@ func TestExport(t *testing.T) {
 	}
 	_, err = Export(t.Context(), s, to)
 	require.ErrorIs(t, err, os.ErrExist)
+}
+
+// A block that is not sealed has no index that could tell of a record that is
+// damaged: the hole between the good ones does.
+func TestCheckFindsDamageInAnOpenBlock(t *testing.T) {
+	l := layoutOf(t, "")
+	dir, block := onDisk(t, l, start(l))
+	path := filepath.Join(dir, block)
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for name, at := range map[string]int{"payload": bytes.Index(whole, chunkOf(l.Renditions[0], start(l)+1, 3, partBytes).Data) + 50, "header": 0} {
+		t.Run(name, func(t *testing.T) {
+			damaged := bytes.Clone(whole)
+			damaged[at] ^= 1
+			require.NoError(t, os.WriteFile(path, damaged, 0o600))
+			var found []Finding
+			summary, err := Check(t.Context(), []string{dir}, func(f Finding) { found = append(found, f) })
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			require.Equal(t, 1, summary.Findings)
+			require.Contains(t, found[0].Detail, map[string]string{"payload": "bytes between its records", "header": "header is damaged"}[name])
+		})
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"strconv"
 	"testing"
 	"time"
 
@@ -26,7 +25,7 @@ func TestMain(m *testing.M) {
 // writeUntilKilled prints each part once it is listed.
 func writeUntilKilled(dir string) {
 	t := &testing.T{}
-	s, err := Open(Config{Dir: dir, Window: 5 * time.Minute})
+	s, err := Open(Config{Dirs: []string{dir}, Window: 5 * time.Minute})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -51,24 +50,13 @@ func writeUntilKilled(dir string) {
 // killRounds says how often TestKill kills; `make faults` sets it to 100.
 const killRounds = "MILLRACE_TEST_KILLS"
 
-func rounds(t *testing.T) int {
-	t.Helper()
-	text := os.Getenv(killRounds)
-	if text == "" {
-		return 12
-	}
-	n, err := strconv.Atoi(text)
-	require.NoError(t, err)
-	return n
-}
-
 // F27: after SIGKILL at any moment everything that was listed is there, and no
 // number is used twice.
 func TestKill(t *testing.T) {
 	dir, l := t.TempDir(), layoutOf(t, "")
 	rnd := rand.New(rand.NewPCG(7, 8))
 	first, previous := int64(-1), int64(-1)
-	for range rounds(t) {
+	for range roundsOf(t, killRounds, 12) {
 		child := exec.Command(os.Args[0])
 		child.Env = append(os.Environ(), writerDir+"="+dir)
 		out, err := child.StdoutPipe()
@@ -87,7 +75,7 @@ func TestKill(t *testing.T) {
 		}
 		_ = child.Wait()
 		killed.Stop()
-		s, err := Open(Config{Dir: dir})
+		s, err := Open(Config{Dirs: []string{dir}})
 		require.NoError(t, err)
 		if lastK > 0 {
 			require.True(t, listed(s.Edge(), l, lastK, lastP), "%d.%d was listed", lastK, lastP)

@@ -18,7 +18,7 @@ func BenchmarkOpen(b *testing.B) {
 		r.ID = id
 		l.Renditions = append([]*cmaf.Rendition{&r}, l.Renditions...)
 	}
-	config := Config{Dir: b.TempDir()}
+	config := Config{Dirs: []string{b.TempDir()}}
 	s, err := Open(config)
 	require.NoError(b, err)
 	r := run(b, s)

@@ -23,7 +23,7 @@ const Forever = math.MaxInt64
 type Retention struct {
 	Window       time.Duration // back from the newest segment; 0 keeps everything
 	MaxBytes     int64         // on disk, whole blocks; 0 for no bound of its own
-	ReserveBytes int64         // left free on the volume
+	ReserveBytes int64         // left free on each volume
 	Pins         []Pin
 }
 

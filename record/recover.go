@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,7 +12,7 @@ import (
 	"millrace/output/cmaf"
 )
 
-// recovered is what a folder held when the store was opened.
+// recovered is what the folders held when the store was opened.
 type recovered struct {
 	blocks []*block // oldest first
 	series map[string]*series
@@ -29,37 +30,32 @@ func (r *recovered) bytes() (sum int64) {
 // recoverBlocks reads the index of every block; a block that was not sealed is
 // scanned, cut after its last good record, and sealed. A block that cannot be
 // read is left alone and costs what it holds.
-func recoverBlocks(v volume, h *handles, keep pins, log *slog.Logger) (*recovered, error) {
-	names, err := v.Names()
+func recoverBlocks(disks []*disk, keep pins, log *slog.Logger) (*recovered, error) {
+	blocks, err := listBlocks(disks)
 	if err != nil {
-		return nil, fmt.Errorf("list blocks: %w", err)
+		return nil, err
 	}
-	slices.Sort(names)
 	r := &recovered{series: map[string]*series{}, born: -1}
 	layouts := map[string]*Layout{}
 	pinned := true // all blocks so far: what is missing after them has expired
-	for _, name := range names {
-		first, _, ok := parseBlockName(name)
-		if !ok {
-			continue
-		}
-		l, err := recoverBlock(v, name)
+	for _, b := range blocks {
+		l, err := recoverBlock(b)
 		switch {
 		case errors.Is(err, errNoBlock):
-			log.Warn("block holds nothing and is removed", "block", name)
-			if err := v.Remove(name); err != nil {
-				log.Warn("block stays", "block", name, "err", err)
+			log.Warn("block holds nothing and is removed", "block", b.name)
+			if err := b.disk.volume.Remove(b.name); err != nil {
+				log.Warn("block stays", "block", b.name, "err", err)
 			}
 			continue
 		case l == nil:
-			log.Warn("block cannot be read", "block", name, "err", err)
+			log.Warn("block cannot be read", "block", b.name, "err", err)
 			continue
 		case err != nil:
-			log.Warn("block stays as it is", "block", name, "err", err)
+			log.Warn("block stays as it is", "block", b.name, "err", err)
 		}
-		b := &block{name: name, first: first, size: l.size, handles: h}
+		b.size = l.size
 		if n := len(r.blocks); n > 0 {
-			pinned = pinned && keep.touch(r.blocks[n-1].first-1, first+1)
+			pinned = pinned && keep.touch(r.blocks[n-1].first-1, b.first+1)
 		}
 		r.blocks = append(r.blocks, b)
 		if pinned {
@@ -80,6 +76,28 @@ func recoverBlocks(v volume, h *handles, keep pins, log *slog.Logger) (*recovere
 	return r, nil
 }
 
+// listBlocks are the blocks of all disks, in the order in which they were
+// written. A disk that is away has none.
+func listBlocks(disks []*disk) ([]*block, error) {
+	var blocks []*block
+	for _, d := range disks {
+		if d.away.Load() {
+			continue
+		}
+		names, err := d.volume.Names()
+		if err != nil && (len(disks) == 1 || !d.suspect()) {
+			return nil, fmt.Errorf("list blocks: %w", err)
+		}
+		for _, name := range names {
+			if first, _, ok := parseBlockName(name); ok {
+				blocks = append(blocks, &block{name: name, first: first, disk: d})
+			}
+		}
+	}
+	slices.SortStableFunc(blocks, func(a, b *block) int { return cmp.Compare(a.name, b.name) })
+	return blocks, nil
+}
+
 // detach sets apart what is listed where it does not reach the block that comes
 // next, unless a pin says that what lies between belongs together.
 func (r *recovered) detach(x *blockIndex, keep pins) {
@@ -96,8 +114,8 @@ func (r *recovered) detach(x *blockIndex, keep pins) {
 
 // recoverBlock loads a block and repairs it. With an error it gives what could
 // be read all the same, if anything could.
-func recoverBlock(v volume, name string) (*loaded, error) {
-	f, err := v.Open(name)
+func recoverBlock(b *block) (*loaded, error) {
+	f, err := b.disk.volume.Open(b.name)
 	if err != nil {
 		return nil, fmt.Errorf("open block: %w", err)
 	}
@@ -205,8 +223,9 @@ type restored struct {
 // stored is what a block's index says of a segment. It is unpacked when the
 // segment is first asked for: opening a store does not wait for that.
 type stored struct {
-	pieces []piece
-	count  int // parts
+	pieces      []piece
+	count       int    // parts
+	first, last *block // of the pieces
 
 	once  sync.Once
 	parts []cmaf.Part
@@ -229,7 +248,10 @@ func (t *stored) extend(p piece, known int) {
 		p.start += int64(parsePart(p.packed).duration)
 		p.packed = p.packed[entryPartSize:]
 	}
-	t.pieces = append(t.pieces, p)
+	t.pieces, t.last = append(t.pieces, p), p.block
+	if t.first == nil {
+		t.first = p.block
+	}
 	t.count += len(p.packed) / entryPartSize
 }
 
@@ -255,7 +277,7 @@ func (t *stored) unpack(b *body) {
 // trim drops what lies below the oldest block, and what cannot be listed at the
 // head.
 func (s *series) trim(floor int64) {
-	for len(s.segments) > 0 && (s.segments[0].Number < floor || s.segments[0].Gap()) {
+	for len(s.segments) > 0 && (s.segments[0].Number < floor || s.segments[0].empty()) {
 		s.segments = s.segments[1:]
 	}
 }

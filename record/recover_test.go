@@ -283,7 +283,7 @@ func TestExpiry(t *testing.T) {
 
 func TestFolderOnDisk(t *testing.T) {
 	l := layoutOf(t, "")
-	config := Config{Dir: filepath.Join(t.TempDir(), "main"), Channel: "main", Window: time.Hour}
+	config := Config{Dirs: []string{filepath.Join(t.TempDir(), "main")}, Channel: "main", Window: time.Hour}
 	s, err := Open(config)
 	require.NoError(t, err)
 	_, err = Open(config)

@@ -43,13 +43,27 @@ func (w *writer) excess() bool {
 	if r.ReserveBytes <= 0 {
 		return false
 	}
-	free, err := w.volume.Free()
-	return err == nil && free < r.ReserveBytes
+	for _, d := range w.disks {
+		if free, err := d.volume.Free(); err == nil && free < r.ReserveBytes && w.canGive(d) {
+			return true
+		}
+	}
+	return false
+}
+
+// canGive says that a disk has a block that may be removed.
+func (w *writer) canGive(d *disk) bool {
+	for n, b := range w.blocks {
+		if b.disk == d && b.first != w.blocks[len(w.blocks)-1].first && !w.pinned(n) {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *writer) unpinnedBytes() (sum int64) {
 	for n, b := range w.blocks {
-		if !w.pinned(n) {
+		if !w.pinned(n) && !b.disk.away.Load() {
 			sum += b.size
 		}
 	}
@@ -79,7 +93,7 @@ func (w *writer) after(n int) int64 {
 func (w *writer) removeOldest() bool {
 	last := len(w.blocks) - 1
 	for n := 0; n <= last && w.blocks[n].first != w.blocks[last].first; n++ {
-		if w.pinned(n) {
+		if w.pinned(n) || w.blocks[n].disk.away.Load() {
 			continue
 		}
 		first, removed := w.blocks[n].first, false
@@ -105,11 +119,14 @@ func (w *writer) reset() {
 // remove unlinks a block; readers that are in it finish.
 func (w *writer) remove(n int) bool {
 	b, floor := w.blocks[n], w.after(n)
-	if err := w.volume.Remove(b.name); err != nil {
+	if b.disk.lost() {
+		return false
+	}
+	if err := b.disk.volume.Remove(b.name); err != nil {
 		w.log.Warn("remove block", "block", b.name, "err", err)
 		return false
 	}
-	w.handles.forget(b.name)
+	b.disk.handles.forget(b.name)
 	w.blocks = slices.Delete(w.blocks, n, n+1)
 	w.total -= b.size
 	w.floor = max(w.floor, floor)

@@ -16,6 +16,8 @@ type loaded struct {
 	sealed bool  // its own index was read; else it was scanned
 	end    int64 // where the last good record ends
 	size   int64
+
+	skipped int64 // bytes before end that a scan could make nothing of
 }
 
 // errNoBlock says that a file holds nothing that can be read back.
@@ -41,7 +43,7 @@ func loadBlock(f blockFile) (*loaded, error) {
 	if err := s.run(); err != nil {
 		return nil, fmt.Errorf("scan block: %w", err)
 	}
-	l.index, l.end = s.index, s.end
+	l.index, l.end, l.skipped = s.index, s.end, s.end-headerSize-s.good
 	return l, nil
 }
 
@@ -131,6 +133,7 @@ type scanner struct {
 	index  *blockIndex
 	layout *Layout // in force; nil before the first and after a bad one
 	end    int64
+	good   int64 // bytes of good records
 }
 
 func (s *scanner) run() error {
@@ -153,7 +156,7 @@ func (s *scanner) run() error {
 			return err
 		}
 		if good {
-			s.end = next
+			s.end, s.good = next, s.good+next-at
 		}
 		at = next
 	}

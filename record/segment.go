@@ -29,8 +29,24 @@ type Segment struct {
 	stored *stored // nil where the embedded value has the parts
 }
 
-// Gap says that nothing of the segment is held.
-func (g *Segment) Gap() bool { return g.Len() == 0 && g.Complete }
+// Gap says that nothing of the segment can be had: it is not held, or the disk
+// that holds it is away.
+func (g *Segment) Gap() bool { return g.empty() || g.away() }
+
+// empty says that nothing of the segment is held.
+func (g *Segment) empty() bool { return g.Len() == 0 && g.Complete }
+
+// away says that the segment lies on a disk that is away.
+func (g *Segment) away() bool {
+	if g.body == nil || g.body.memory.Load() != nil {
+		return false
+	}
+	if g.stored != nil {
+		return g.stored.first.disk.lost() || g.stored.last.disk.lost()
+	}
+	disk := g.body.disk.Load()
+	return disk != nil && len(*disk) > 0 && ((*disk)[0].block.disk.lost() || (*disk)[len(*disk)-1].block.disk.lost())
+}
 
 // Len is how many parts the segment has.
 func (g *Segment) Len() int {
@@ -52,6 +68,10 @@ func (g *Segment) Parts() []cmaf.Part {
 // Describe is the segment as playlists take it.
 func (g *Segment) Describe() cmaf.Segment {
 	out := g.Segment
+	if g.away() {
+		out.Parts = nil
+		return out
+	}
 	out.Parts = g.Parts()
 	return out
 }
@@ -92,7 +112,8 @@ func (g *Segment) Check(from, to int) error {
 			continue
 		}
 		if err := (*disk)[p].check(parts[p].Bytes); err != nil {
-			if g.body.bad.CompareAndSwap(false, true) && g.body.report != nil {
+			gone := !errors.Is(err, errRecord) && (*disk)[p].block.disk.suspect()
+			if !gone && g.body.bad.CompareAndSwap(false, true) && g.body.report != nil {
 				g.body.report(g.body)
 			}
 			return fmt.Errorf("%w: part %d of segment %d: %w", ErrLost, p, g.Number, err)

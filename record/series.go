@@ -176,7 +176,7 @@ func (s *series) lose(k int64) {
 // lost is a copy of the row with a gap in the place of segment k, where the row
 // holds it.
 func lost(r row, k int64) (row, bool) {
-	if len(r) == 0 || k < r[0].Number || k > r[len(r)-1].Number || r[k-r[0].Number].Gap() {
+	if len(r) == 0 || k < r[0].Number || k > r[len(r)-1].Number || r[k-r[0].Number].empty() {
 		return nil, false
 	}
 	r = slices.Clone(r)
@@ -202,11 +202,11 @@ func (s *series) expire(floor int64, keep pins) {
 	s.floor = max(s.floor, floor)
 	for len(s.segments) > 0 {
 		head := s.segments[0]
-		if head.Number >= s.floor && !head.Gap() || s.inMemory(head.Number) {
+		if head.Number >= s.floor && !head.empty() || s.inMemory(head.Number) {
 			return
 		}
 		end := keep.until(head.Number)
-		if end > head.Number && !head.Gap() {
+		if end > head.Number && !head.empty() {
 			if end >= s.floor || end > s.segments[len(s.segments)-1].Number || s.inMemory(end-1) {
 				return // what is pinned goes on into what is held anyway
 			}

@@ -17,12 +17,12 @@ import (
 
 // Config says where a store lies and what it keeps.
 type Config struct {
-	Dir     string // the channel's own folder; made if absent
-	Channel string // for logs
+	Dirs    []string // the channel's own folders, one a volume; made if absent
+	Channel string   // for logs
 
 	Window       time.Duration // how much is kept; whole blocks beyond it are removed. 0 keeps everything
 	MaxBytes     int64         // on disk, whole blocks; 0 for no bound of its own
-	ReserveBytes int64         // left free on the volume
+	ReserveBytes int64         // left free on each volume
 	Pins         []Pin         // what is never removed; see Retention
 
 	QueueBytes int64 // waiting for a slow disk; beyond it segments are not stored. Default 64 MiB
@@ -49,6 +49,7 @@ type State struct {
 	Degraded bool      // what is listed may not be durable
 	Since    time.Time // of Degraded
 	Fault    string    // why the disk does not take what it is given; empty when it does
+	Away     []string  // volumes that cannot be used: what they hold is missing
 
 	QueuedBytes int64         // waiting to be written
 	DiskBytes   int64         // held by block files
@@ -61,12 +62,11 @@ type State struct {
 // Store holds the chunks of one channel. Append, SetLayout, NextSegment, Retain,
 // Edge and State may be called from any goroutine; Run owns the rest.
 type Store struct {
-	config  Config
-	log     *slog.Logger
-	volume  volume
-	handles *handles
-	edge    atomic.Pointer[Edge]
-	state   atomic.Pointer[State]
+	config Config
+	log    *slog.Logger
+	disks  []*disk
+	edge   atomic.Pointer[Edge]
+	state  atomic.Pointer[State]
 
 	retention atomic.Pointer[retention]
 
@@ -101,35 +101,41 @@ func (i *item) segment() int64 {
 	return i.chunk.Segment
 }
 
-// Open recovers what the folder holds. The store belongs to this process until
-// Close; nothing is written before Run but what recovery itself repairs.
+// Open recovers what the folders hold. The store belongs to this process until
+// Close; nothing is written before Run but what recovery itself repairs. A
+// volume that cannot be opened is away, as long as there is another one.
 func Open(config Config) (*Store, error) {
-	v, err := openFolder(config.Dir)
+	config = config.withDefaults()
+	disks, err := openDisks(config.Dirs, config.Log.With("channel", config.Channel))
 	if err != nil {
 		return nil, fmt.Errorf("open store of channel %q: %w", config.Channel, err)
 	}
-	s, err := open(config, v)
+	s, err := open(config, disks)
 	if err != nil {
-		return nil, errors.Join(err, v.Close())
+		return nil, errors.Join(err, closeDisks(disks))
 	}
 	return s, nil
 }
 
-func open(config Config, v volume) (*Store, error) {
-	if config.QueueBytes <= 0 {
-		config.QueueBytes = defaultQueue
+func (c Config) withDefaults() Config {
+	if c.QueueBytes <= 0 {
+		c.QueueBytes = defaultQueue
 	}
-	if config.Log == nil {
-		config.Log = slog.New(slog.DiscardHandler)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
+	return c
+}
+
+func open(config Config, disks []*disk) (*Store, error) {
 	s := &Store{
-		config: config, log: config.Log.With("channel", config.Channel), volume: v, handles: newHandles(v),
+		config: config, log: config.Log.With("channel", config.Channel), disks: disks,
 		signal: make(chan struct{}, 1), series: map[string]*series{},
 	}
 	s.retention.Store(newRetention(Retention{
 		Window: config.Window, MaxBytes: config.MaxBytes, ReserveBytes: config.ReserveBytes, Pins: config.Pins,
 	}))
-	r, err := recoverBlocks(v, s.handles, s.retention.Load().pins, s.log)
+	r, err := recoverBlocks(disks, s.retention.Load().pins, s.log)
 	if err != nil {
 		return nil, fmt.Errorf("recover store of channel %q: %w", config.Channel, err)
 	}
@@ -147,10 +153,9 @@ func open(config Config, v volume) (*Store, error) {
 	return s, nil
 }
 
-// Close lets go of the folder. Run must have returned.
+// Close lets go of the folders. Run must have returned.
 func (s *Store) Close() error {
-	s.handles.close()
-	if err := s.volume.Close(); err != nil {
+	if err := closeDisks(s.disks); err != nil {
 		return fmt.Errorf("close store of channel %q: %w", s.config.Channel, err)
 	}
 	return nil
@@ -160,7 +165,15 @@ func (s *Store) Close() error {
 func (s *Store) Edge() *Edge { return s.edge.Load() }
 
 // State is how the store is doing now.
-func (s *Store) State() State { return *s.state.Load() }
+func (s *Store) State() State {
+	state := *s.state.Load()
+	for _, d := range s.disks {
+		if d.lost() {
+			state.Away = append(state.Away, d.name)
+		}
+	}
+	return state
+}
 
 // SetLayout names the renditions of the chunks that follow. A store of another
 // grid begins anew: what it held goes, since numbers and times of segments are

@@ -15,7 +15,7 @@ const partBytes = 300
 // openRAM opens a store on a volume in memory.
 func openRAM(t testing.TB, v *ram, config Config) *Store {
 	t.Helper()
-	s, err := open(config, v)
+	s, err := open(config.withDefaults(), disksOf(v))
 	require.NoError(t, err)
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -15,9 +16,8 @@ import (
 
 // writer puts groups on disk and removes old blocks. One goroutine owns it.
 type writer struct {
-	volume  volume
-	handles *handles
-	log     *slog.Logger
+	disks []*disk
+	log   *slog.Logger
 
 	retention *atomic.Pointer[retention] // the store's
 
@@ -26,9 +26,8 @@ type writer struct {
 	finished []*openBlock // to be sealed once the group that came after is durable
 	total    int64        // bytes of blocks
 	born     int64
-	newest   int64     // highest segment written
-	floor    int64     // below it nothing is held but what is pinned; 0 when nothing was removed
-	retry    time.Time // not before this is another try worth it
+	newest   int64 // highest segment written
+	floor    int64 // below it nothing is held but what is pinned; 0 when nothing was removed
 }
 
 // openBlock is a block that is being written.
@@ -53,12 +52,9 @@ type outcome struct {
 	took    time.Duration // all of it
 }
 
-// retryAfter is how long a disk that has failed is left alone.
-const retryAfter = time.Second
-
 func newWriter(s *Store, r *recovered) *writer {
 	return &writer{
-		volume: s.volume, handles: s.handles, retention: &s.retention, log: s.log,
+		disks: s.disks, retention: &s.retention, log: s.log,
 		blocks: r.blocks, total: r.bytes(), born: r.born, newest: -1,
 	}
 }
@@ -104,6 +100,7 @@ func (w *writer) commit(batches []*batch) *outcome {
 	}
 	w.sealFinished()
 	w.expire()
+	w.spill()
 	o.floor, o.bytes, o.took = w.floor, w.total, time.Since(begun)
 	return o
 }
@@ -138,54 +135,62 @@ func (b *openBlock) over(i *item, more int64) bool {
 	return over(b.first, b.newest, i.segment(), b.end+more > b.limit)
 }
 
-// store writes items into one block. On a full disk the oldest block makes
-// room. A block that fails in any other way, a sync above all, is never written
-// again: what was not durable goes into a new one.
+// store writes items into one block. On a full disk another disk or the oldest
+// block makes room. A block that fails in any other way, a sync above all, is
+// never written again: what was not durable goes into a new one, on another disk
+// where there is one.
 func (w *writer) store(items []*item) error {
-	if time.Now().Before(w.retry) {
-		return errWaiting
-	}
 	if w.current != nil && w.current.over(items[0], 0) {
 		w.finished = append(w.finished, w.current)
 		w.current = nil
 	}
-	err := w.attempt(items)
-	for retried := false; err != nil; err = w.attempt(items) {
-		if full(err) && !errors.Is(err, errSync) && w.removeOldest() {
-			continue // a write that found no room is written again over what it left
+	var fault error // of the last disk that was tried
+	for {
+		d := w.target()
+		if d == nil && fault == nil {
+			return errWaiting
 		}
-		if w.current != nil {
-			w.abandon()
+		if d == nil {
+			return fault
 		}
-		if retried {
-			w.retry = time.Now().Add(retryAfter)
-			return err
+		err := w.attempt(d, items)
+		switch {
+		case err == nil:
+			d.faults = 0
+			return nil
+		case full(err) && !errors.Is(err, errSync) && w.makeRoom(d):
+			// A write that found no room is written again over what it left.
+		default:
+			fault = err
+			w.fail(d)
 		}
-		retried = true
 	}
-	return nil
 }
 
 // errSync says that what a block holds beyond its durable end is unknown.
 var errSync = errors.New("sync block")
 
+// errWaiting says that nothing was tried: every disk has failed a moment ago.
 var errWaiting = errors.New("disk has failed less than a second ago")
 
 func full(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 }
 
-func (w *writer) attempt(items []*item) error {
+func (w *writer) attempt(d *disk, items []*item) error {
 	if w.current == nil {
-		if err := w.create(items[0].segment()); err != nil {
+		if err := w.create(d, items[0].segment()); err != nil {
 			return err
 		}
 	}
 	return w.write(items)
 }
 
+// maxGeneration is the highest number of a block's name beside its FIRST.
+const maxGeneration = 999
+
 // create begins a block. Its name is durable before anything in it is listed.
-func (w *writer) create(first int64) error {
+func (w *writer) create(d *disk, first int64) error {
 	if n := len(w.blocks); n > 0 {
 		first = max(first, w.blocks[n-1].first) // late parts of a segment before
 	}
@@ -198,38 +203,30 @@ func (w *writer) create(first int64) error {
 		generation = last + 1
 	}
 	name := blockName(first, generation)
-	f, err := w.volume.Create(name)
+	f, err := d.volume.Create(name)
+	for errors.Is(err, fs.ErrExist) && generation < maxGeneration { // by a disk that was away when the store was opened
+		generation++
+		name = blockName(first, generation)
+		f, err = d.volume.Create(name)
+	}
 	if err != nil {
 		return fmt.Errorf("create block: %w", err)
 	}
 	b := &openBlock{
-		block: &block{name: name, first: first, handles: w.handles}, file: f,
-		id: rand.Uint32() | 1, newest: -1, limit: w.blockLimit(),
+		block: &block{name: name, first: first, disk: d}, file: f,
+		id: rand.Uint32() | 1, newest: -1, limit: w.blockLimit(d),
 	}
 	header := blockHeader{ID: b.id, First: first, Born: w.born}.marshal()
 	if err = f.WriteVector([][]byte{header}, 0); err == nil {
-		err = w.volume.Sync()
+		err = d.volume.Sync()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("begin block: %w", err), f.Close(), w.volume.Remove(name))
+		return errors.Join(fmt.Errorf("begin block: %w", err), f.Close(), d.volume.Remove(name))
 	}
 	b.end = headerSize
 	w.current = b
 	w.blocks = append(w.blocks, b.block)
 	return nil
-}
-
-// blockLimit keeps blocks small beside what the disk can hold, so that removing
-// the oldest costs little.
-func (w *writer) blockLimit() int64 {
-	limit := int64(1) << 30
-	if most := w.retention.Load().MaxBytes; most > 0 {
-		limit = min(limit, most/8)
-	}
-	if free, err := w.volume.Free(); err == nil {
-		limit = min(limit, (free+w.total)/8)
-	}
-	return max(limit, 1<<20)
 }
 
 // write appends the items in one write and one sync.

@@ -10,22 +10,23 @@ import (
 	"millrace/record"
 )
 
-// storeCommands work on the folder of one channel's store, or on a copy of it.
+// storeCommands work on the folder of one channel's store, or on a copy of it:
+// on several at once where it is spread over volumes.
 type storeCommands struct {
-	Check  storeCheckCommand  `cmd:"" help:"Read everything and say what is damaged; changes nothing."`
+	Check  storeCheckCommand  `cmd:"" help:"Read everything and say what is damaged; changes nothing, works beside a running node."`
 	Repair storeRepairCommand `cmd:"" help:"Cut what a killed writer left unfinished, and write missing indexes."`
 	Export storeExportCommand `cmd:"" help:"Write plain MP4 files, one a rendition; changes nothing in the folder."`
 }
 
 type storeCheckCommand struct {
-	Dir  string `arg:"" help:"The folder with the channel's blocks." type:"existingdir"`
-	JSON bool   `help:"Print JSON."`
+	Dirs []string `arg:"" name:"dir" help:"The folder with the channel's blocks; all of them where there are several volumes." type:"existingdir"`
+	JSON bool     `help:"Print JSON."`
 }
 
 // Run fails when anything is damaged.
 func (c storeCheckCommand) Run(ctx context.Context) error {
 	findings := []record.Finding{}
-	summary, err := record.Check(ctx, c.Dir, func(f record.Finding) {
+	summary, err := record.Check(ctx, c.Dirs, func(f record.Finding) {
 		findings = append(findings, f)
 		if !c.JSON {
 			fmt.Println(finding(f))
@@ -37,12 +38,24 @@ func (c storeCheckCommand) Run(ctx context.Context) error {
 	if c.JSON {
 		err = json.NewEncoder(os.Stdout).Encode(map[string]any{"summary": summary, "findings": findings})
 	} else {
+		for _, open := range summary.Open {
+			fmt.Println(openBlock(open))
+		}
 		fmt.Printf("%d blocks, %d bytes, %d chunks read, %d findings\n", summary.Blocks, summary.Bytes, summary.Chunks, summary.Findings)
 	}
 	if err == nil && summary.Findings > 0 {
 		err = errors.New("the store is not whole; see the lines above")
 	}
 	return err
+}
+
+// openBlock is no finding: nothing of it is lost.
+func openBlock(b record.OpenBlock) string {
+	line := b.Block + ": open: a node writes it, or its node was killed"
+	if b.Tail > 0 {
+		line += fmt.Sprintf("; its last %d bytes were not finished", b.Tail)
+	}
+	return line
 }
 
 func finding(f record.Finding) string {
@@ -53,19 +66,19 @@ func finding(f record.Finding) string {
 }
 
 type storeRepairCommand struct {
-	Dir string `arg:"" help:"The folder with the channel's blocks; no node may use it." type:"existingdir"`
+	Dirs []string `arg:"" name:"dir" help:"The folder with the channel's blocks, all of them where there are several volumes; no node may use it." type:"existingdir"`
 }
 
 // Run opens the store, which repairs it.
 func (c storeRepairCommand) Run(ctx context.Context) error {
-	s, err := record.Open(record.Config{Dir: c.Dir})
+	s, err := record.Open(record.Config{Dirs: c.Dirs})
 	if err != nil {
 		return err
 	}
 	if err := s.Close(); err != nil {
 		return err
 	}
-	left, err := record.Check(ctx, c.Dir, func(f record.Finding) { fmt.Println(finding(f)) })
+	left, err := record.Check(ctx, c.Dirs, func(f record.Finding) { fmt.Println(finding(f)) })
 	if err == nil {
 		fmt.Printf("%d blocks; %d findings that cannot be repaired: what they name is left out as a gap\n", left.Blocks, left.Findings)
 	}
@@ -73,14 +86,14 @@ func (c storeRepairCommand) Run(ctx context.Context) error {
 }
 
 type storeExportCommand struct {
-	Dir  string `arg:"" help:"The folder with the channel's blocks." type:"existingdir"`
-	To   string `help:"An existing folder for the files." type:"existingdir" default:"."`
-	JSON bool   `help:"Print JSON."`
+	Dirs []string `arg:"" name:"dir" help:"The folder with the channel's blocks; all of them where there are several volumes." type:"existingdir"`
+	To   string   `help:"An existing folder for the files." type:"existingdir" default:"."`
+	JSON bool     `help:"Print JSON."`
 }
 
 // Run writes the files.
 func (c storeExportCommand) Run(ctx context.Context) error {
-	s, err := record.OpenReadOnly(record.Config{Dir: c.Dir})
+	s, err := record.OpenReadOnly(record.Config{Dirs: c.Dirs})
 	if err != nil {
 		return err
 	}

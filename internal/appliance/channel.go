@@ -33,9 +33,9 @@ type channelConfig struct {
 	Grid         cmaf.Grid
 	Store        *record.Store // the channel's own; it outlives the run
 	ReserveBytes int64
-	Volume       string // directory that holds the stores of all channels
-	Device       string // gpu.Open's name
-	WhyCPU       string // why it is the CPU
+	Volumes      []string // directories that hold the stores of all channels
+	Device       string   // gpu.Open's name
+	WhyCPU       string   // why it is the CPU
 	Clock        *media.Clock
 	Worker       child.Command
 	Clips        string                   // directory of what exact clips have of their own

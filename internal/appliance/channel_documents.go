@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 
@@ -156,6 +155,10 @@ func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match
 		return api.Conflict("has-recordings", fmt.Sprintf("The channel %q holds the media of %d recordings and clips.", id, n),
 			"Delete those first; they would be lost.")
 	}
+	if away := c.volumesAway(p); len(away) > 0 {
+		return api.Conflict("volume-away", fmt.Sprintf("The volume %s is away, so that the channel's media on it cannot be removed.", away[0]),
+			"Bring the volume back, or take it out of storage.volumes and restart the node.")
+	}
 	c.mu.Lock()
 	gone, stale := c.byID[id] != p, !match.Holds(p.stored.Revision)
 	running := p.running
@@ -178,8 +181,10 @@ func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match
 	if err := c.closeStore(p); err != nil {
 		c.log.Warn("close store of deleted channel", "channel", id, "err", err)
 	}
-	if err := os.RemoveAll(filepath.Join(c.base.Volume, id)); err != nil {
-		return fmt.Errorf("remove store of channel %q: %w", id, err)
+	for _, dir := range c.storeDirs(id) {
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove store of channel %q: %w", id, err)
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

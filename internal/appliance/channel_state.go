@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"millrace/api"
@@ -64,6 +65,8 @@ func (c *channel) condition() (api.ChannelStateState, string) {
 		return api.ChannelStateStateDegraded, "the worker is being replaced; filler is on air"
 	case store.Fault != "":
 		return api.ChannelStateStateDegraded, "the disk does not take what it is given: " + store.Fault
+	case len(store.Away) > 0:
+		return api.ChannelStateStateDegraded, "a storage volume is away, and what it holds is missing: " + strings.Join(store.Away, ", ")
 	case store.Degraded && time.Since(store.Since) > slowDisk:
 		return api.ChannelStateStateDegraded, "the disk is too slow; what is listed is not durable yet"
 	}

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"syscall"
+	"slices"
 
 	"millrace/gpu"
 	"millrace/internal/appliance/config"
@@ -48,7 +48,8 @@ func Healthy(checks []Check) bool {
 func Examine(ctx context.Context, cfg config.Config) []Check {
 	checks := []Check{checkCores(), checkDevice(cfg.GPU)}
 	running := nodeRuns(ctx, cfg)
-	checks = append(checks, checkData(cfg, running), checkSpace(cfg))
+	checks = append(checks, checkData(cfg, running))
+	checks = append(checks, checkVolumes(cfg)...)
 	return append(checks, checkPorts(cfg, running))
 }
 
@@ -107,9 +108,14 @@ func checkData(cfg config.Config, running bool) Check {
 		check.Detail = cfg.Node.DataDir + " is in use by a running node"
 		return check
 	}
-	made := missing(cfg.Storage.Volume, cfg.Node.DataDir)
-	if err := prepareDirectories(cfg); err != nil {
+	made := missing(append(slices.Clone(cfg.Storage.Volumes), cfg.Node.DataDir)...)
+	broken, err := prepareDirectories(cfg)
+	switch {
+	case err != nil:
 		check.Result, check.Detail = "fail", err.Error()
+	case len(broken) > 0:
+		check.Result, check.Detail = "warn", errors.Join(broken...).Error()
+		check.Hint = "what that volume holds is missing, and nothing is written there; the other volumes do its work"
 	}
 	for _, dir := range made {
 		_ = os.Remove(dir) // it was made to try; one that is not empty stays
@@ -130,29 +136,6 @@ func missing(dirs ...string) []string {
 		}
 	}
 	return list
-}
-
-func checkSpace(cfg config.Config) Check {
-	check := Check{Name: "disk", Result: "ok"}
-	dir := cfg.Storage.Volume
-	for {
-		var fs syscall.Statfs_t
-		err := syscall.Statfs(dir, &fs)
-		if err == nil {
-			free := int64(fs.Bavail) * fs.Bsize
-			check.Detail = fmt.Sprintf("%.1f GiB free for %s", float64(free)/(1<<30), cfg.Storage.Volume)
-			if free < cfg.Storage.ReserveBytes+1<<30 {
-				check.Result, check.Hint = "warn", "free space, set storage.volumes to another directory, or lower storage.reserveBytes"
-			}
-			return check
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			check.Result, check.Detail = "fail", err.Error()
-			return check
-		}
-		dir = parent
-	}
 }
 
 func checkPorts(cfg config.Config, running bool) Check {

@@ -56,7 +56,7 @@ func newFootage(t testing.TB, rate string, size gpu.Size, segments int64, keys .
 	noon := media.TimeOf(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
 	k := f.grid.SegmentAfter(noon)
 	f.first = f.grid.SegmentStart(k)
-	f.store, err = record.Open(record.Config{Dir: t.TempDir(), Channel: "main"})
+	f.store, err = record.Open(record.Config{Dirs: []string{t.TempDir()}, Channel: "main"})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

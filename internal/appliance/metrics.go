@@ -32,6 +32,7 @@ func (m metric) send(to chan<- prometheus.Metric, value float64, labels ...strin
 type catalogue struct {
 	channelUp, ticksLate, ticksRepeated, restarts, filler   metric
 	storeBytes, storeQueued, storeDegraded, storeDropped    metric
+	storeAway                                               metric
 	sourceLive, sourceBytes, sourcePackets, sourceDropped   metric
 	sourceLateVideo, sourceLateAudio                        metric
 	rtmpConnections, rtmpRefused, memoryBytes, clockSeconds metric
@@ -48,6 +49,7 @@ func newCatalogue() catalogue {
 		storeBytes:      newMetric(gauge, "store_bytes", "Bytes of block files", "channel"),
 		storeQueued:     newMetric(gauge, "store_queued_bytes", "Bytes waiting for the disk", "channel"),
 		storeDegraded:   newMetric(gauge, "store_degraded", "1 while what is listed may not be durable", "channel"),
+		storeAway:       newMetric(gauge, "store_volumes_away", "Volumes that cannot be used now", "channel"),
 		storeDropped:    newMetric(counter, "store_dropped_segments", "Segments that the disk did not take", "channel"),
 		sourceLive:      newMetric(gauge, "source_live", "1 while the source delivers", "source"),
 		sourceBytes:     newMetric(counter, "source_bytes", "Payload of the present connection", "source"),
@@ -104,6 +106,7 @@ func (c collector) collectChannel(to chan<- prometheus.Metric, m catalogue, run 
 	m.storeBytes.send(to, float64(store.DiskBytes), run.ID)
 	m.storeQueued.send(to, float64(store.QueuedBytes), run.ID)
 	m.storeDegraded.send(to, oneIf(store.Degraded), run.ID)
+	m.storeAway.send(to, float64(len(store.Away)), run.ID)
 	m.storeDropped.send(to, float64(store.Dropped), run.ID)
 }
 

@@ -6,11 +6,9 @@ package appliance
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -75,18 +73,23 @@ func Open(ctx context.Context, cfg config.Config, options Options) (*Node, error
 }
 
 func (n *Node) open(ctx context.Context) error {
-	if err := prepareDirectories(n.config); err != nil {
+	broken, err := prepareDirectories(n.config)
+	if err != nil {
 		return err
 	}
-	var err error
+	for _, err := range broken {
+		n.log.Error("a volume cannot be used: what it holds is missing", "err", err)
+	}
 	if n.state, err = state.OpenEmbedded(ctx, filepath.Join(n.config.Node.DataDir, "state")); err != nil {
 		return err
 	}
 	if n.listeners, err = bind(n.config); err != nil {
 		return err
 	}
-	if space := checkSpace(n.config); space.Result != "ok" {
-		n.log.Warn("the disk is small: the DVR keeps less than it was asked to", "space", space.Detail, "hint", space.Hint)
+	for _, check := range checkVolumes(n.config) {
+		if check.Result != "ok" {
+			n.log.Warn("storage", "found", check.Detail, "hint", check.Hint)
+		}
 	}
 	if err := n.listeners.secure(n.config, n.log); err != nil {
 		return err
@@ -99,28 +102,6 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	n.openIngest()
 	return n.openHTTP()
-}
-
-// prepareDirectories makes what is missing and says what cannot be written.
-func prepareDirectories(cfg config.Config) error {
-	for _, place := range []struct{ setting, dir string }{
-		{"node.dataDir", cfg.Node.DataDir}, {"storage.volumes", cfg.Storage.Volume}, // the first holds the second, if not told otherwise
-	} {
-		setting, dir := place.setting, place.dir
-		if err := os.MkdirAll(dir, 0o750); err != nil {
-			return fmt.Errorf("make directory %s: %w; make it writable or set %s to another", dir, err, setting)
-		}
-		probe, err := os.CreateTemp(dir, ".write-test-*")
-		if err != nil {
-			return fmt.Errorf("write in %s: %w; make it writable, free space, or set %s to another", dir, err, setting)
-		}
-		_, err = probe.Write(make([]byte, 4096))
-		err = errors.Join(err, probe.Close(), os.Remove(probe.Name()))
-		if err != nil {
-			return fmt.Errorf("write in %s: %w; free space or set %s to another", dir, err, setting)
-		}
-	}
-	return nil
 }
 
 func (n *Node) openRegistry(ctx context.Context) error {
@@ -147,7 +128,7 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	}
 	n.channels, err = openChannels(ctx, n.store, n.sources, channelConfig{
 		Viewers: n.webrtc.viewers(), Bus: n.bus, WhyCPU: whyCPU(n.config.GPU),
-		Volume: n.config.Storage.Volume, ReserveBytes: n.config.Storage.ReserveBytes,
+		Volumes: n.config.Storage.Volumes, ReserveBytes: n.config.Storage.ReserveBytes,
 		Device: device(n.config.GPU), Clock: n.clock, Origin: n.origin, Log: n.log,
 		Worker:    child.Command{Args: []string{"worker"}, Stderr: n.childLine("worker")},
 		Clips:     filepath.Join(n.config.Node.DataDir, "clips"),

@@ -21,7 +21,7 @@ func openNode(t *testing.T, dir string) *Node {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Node.DataDir = dir
-	cfg.Storage.Volume = dir + "/dvr"
+	cfg.Storage.Volumes = []string{dir + "/dvr"}
 	cfg.Control.Listen, cfg.Media.Listen = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Ingest = config.Ingest{RTMP: "127.0.0.1:0", SRT: "127.0.0.1:0"}
 	cfg.WebRTC.Listen = "127.0.0.1:0"

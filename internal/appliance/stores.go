@@ -53,7 +53,7 @@ func (c *channels) openStore(p *program) (*record.Store, error) {
 	}
 	keep := c.retention(p)
 	store, err := record.Open(record.Config{
-		Dir: filepath.Join(c.base.Volume, id), Channel: id, Log: c.log,
+		Dirs: c.storeDirs(id), Channel: id, Log: c.log,
 		Window: keep.Window, MaxBytes: keep.MaxBytes, ReserveBytes: keep.ReserveBytes, Pins: keep.Pins,
 	})
 	if err != nil {
@@ -64,6 +64,26 @@ func (c *channels) openStore(p *program) (*record.Store, error) {
 	c.mu.Unlock()
 	c.base.Origin.Add(id, origin.Channel{Store: store, Off: stopped, Starting: !stopped})
 	return store, nil
+}
+
+// storeDirs are the folders of a channel, one a volume.
+func (c *channels) storeDirs(id string) []string {
+	dirs := make([]string, len(c.base.Volumes))
+	for i, volume := range c.base.Volumes {
+		dirs[i] = filepath.Join(volume, id)
+	}
+	return dirs
+}
+
+// volumesAway are the folders of a channel that cannot be used now.
+func (c *channels) volumesAway(p *program) []string {
+	c.mu.RLock()
+	store := p.store
+	c.mu.RUnlock()
+	if store == nil {
+		return nil
+	}
+	return store.State().Away
 }
 
 // openStopped opens the store of a channel that does not run, for the sake of

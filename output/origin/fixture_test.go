@@ -77,7 +77,7 @@ func newStore(t testing.TB) *stage {
 
 // open opens the store and registers the channel; close ends both.
 func (s *stage) open() {
-	store, err := record.Open(record.Config{Dir: s.dir, Channel: "main"})
+	store, err := record.Open(record.Config{Dirs: []string{s.dir}, Channel: "main"})
 	require.NoError(s.t, err)
 	require.NoError(s.t, store.SetLayout(s.layout))
 	ctx, cancel := context.WithCancel(context.Background())

@@ -67,8 +67,8 @@ type GPU struct {
 
 // Storage is where the DVR lives.
 type Storage struct {
-	Volume       string // directory
-	ReserveBytes int64  // free space that is left alone
+	Volumes      []string // directories, over which every channel is spread
+	ReserveBytes int64    // free space that is left alone on each
 }
 
 // Auth says whether keys are asked for. Off binds the HTTP listeners to loopback.

@@ -164,8 +164,8 @@ func (l *loader) environment(environ []string) {
 
 // finish fills in what depends on other settings and checks them together.
 func (l *loader) finish() {
-	if l.config.Storage.Volume == "" {
-		l.config.Storage.Volume = filepath.Join(l.config.Node.DataDir, "dvr")
+	if len(l.config.Storage.Volumes) == 0 {
+		l.config.Storage.Volumes = []string{filepath.Join(l.config.Node.DataDir, "dvr")}
 	}
 	for path, listener := range map[string]Listener{"control.tls": l.config.Control, "media.tls": l.config.Media} {
 		if listener.TLS.Mode == "files" && (listener.TLS.Cert == "" || listener.TLS.Key == "") {

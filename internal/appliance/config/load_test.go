@@ -26,7 +26,7 @@ func TestTheContractsFileIsTheDefault(t *testing.T) {
 	bare, err := Load("", nil, nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, bare, loaded)
-	require.Equal(t, "data/dvr", loaded.Storage.Volume)
+	require.Equal(t, []string{"data/dvr"}, loaded.Storage.Volumes)
 }
 
 func TestPrecedence(t *testing.T) {
@@ -36,7 +36,7 @@ func TestPrecedence(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Log{"error", "json"}, loaded.Log)
 	require.Equal(t, Node{"file", "/flag"}, loaded.Node)
-	require.Equal(t, "/flag/dvr", loaded.Storage.Volume)
+	require.Equal(t, []string{"/flag/dvr"}, loaded.Storage.Volumes)
 }
 
 func TestAllFaultsAtOnceWithTheirPlaces(t *testing.T) {
@@ -48,7 +48,7 @@ func TestAllFaultsAtOnceWithTheirPlaces(t *testing.T) {
 		"  rtmp: 1935",
 		"  srtt: ':1'",
 		"  srt: true",
-		"storage: {reserveBytes: lots, volumes: [a, b]}",
+		"storage: {reserveBytes: lots, volumes: [a, b, a/c]}",
 		"control: {tls: {mode: acme}}",
 	}, "\n")
 	_, err := Load("f.yaml", []byte(file), []string{"MILLRACE_AUTH__MODE=maybe", "MILLRACE_NO__SUCH=1"}, nil)
@@ -61,7 +61,7 @@ func TestAllFaultsAtOnceWithTheirPlaces(t *testing.T) {
 		`f.yaml:6: ingest.srtt: unknown key; known are ingest.rtmp, ingest.rtmps, ingest.srt`,
 		`f.yaml:7: ingest.srt: want host:port or :port, not "true"`,
 		`storage.reserveBytes: want a size such as 2GiB, not lots`,
-		`several volumes`,
+		`storage.volumes: a and a/c overlap`,
 		`control.tls.mode: this version does not do acme yet`,
 		`MILLRACE_AUTH__MODE: auth.mode: want one of on, off, not "maybe"`,
 		`MILLRACE_NO__SUCH: NO.SUCH: unknown key`,

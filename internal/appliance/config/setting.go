@@ -120,17 +120,30 @@ func setAnnounce(c *Config, value any) error {
 func setVolumes(c *Config, value any) error {
 	list, ok := value.([]any)
 	if !ok || len(list) == 0 {
-		return fmt.Errorf("want a list of one directory, as [./data/dvr]")
+		return fmt.Errorf("want a list of directories, as [./data/dvr]")
 	}
-	if len(list) > 1 {
-		return fmt.Errorf("this version does not do several volumes yet; name one directory")
+	var volumes []string
+	for _, entry := range list {
+		volume, ok := entry.(string)
+		if !ok || volume == "" {
+			return fmt.Errorf("want a directory, not %v", entry)
+		}
+		volume = filepath.Clean(volume)
+		for _, other := range volumes {
+			if inside(volume, other) || inside(other, volume) {
+				return fmt.Errorf("%s and %s overlap; each volume is a directory of its own, on a disk of its own", other, volume)
+			}
+		}
+		volumes = append(volumes, volume)
 	}
-	volume, ok := list[0].(string)
-	if !ok || volume == "" {
-		return fmt.Errorf("want a directory, not %v", list[0])
-	}
-	c.Storage.Volume = filepath.Clean(volume)
+	c.Storage.Volumes = volumes
 	return nil
+}
+
+// inside says that a directory is another one, or below it, as they are written.
+func inside(dir, other string) bool {
+	relative, err := filepath.Rel(other, dir)
+	return err == nil && filepath.IsLocal(relative)
 }
 
 var sizeForm = regexp.MustCompile(`^([0-9]+) ?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)?$`)
