@@ -44,15 +44,25 @@ func (s *Server) DeleteKey(ctx context.Context, r DeleteKeyRequestObject) (Delet
 
 // CreateSession answers POST /v1/session.
 func (s *Server) CreateSession(ctx context.Context, r CreateSessionRequestObject) (CreateSessionResponseObject, error) {
-	session, scopes, err := s.backend.OpenSession(ctx, r.Body.Token)
+	session, holder, err := s.backend.OpenSession(ctx, *r.Body)
 	if err != nil {
 		return nil, err
 	}
+	become(ctx, holder)
 	cookie := &http.Cookie{
 		Name: sessionCookie, Value: session, Path: "/", HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteStrictMode,
-		MaxAge: int(sessionLife.Seconds()),
+		MaxAge: int(cookieLife.Seconds()),
 	}
-	return CreateSession200JSONResponse{Body: Session{Scopes: scopes}, Headers: CreateSession200ResponseHeaders{SetCookie: cookie.String()}}, nil
+	return CreateSession200JSONResponse{Body: viewSession(holder), Headers: CreateSession200ResponseHeaders{SetCookie: cookie.String()}}, nil
+}
+
+// GetSession answers GET /v1/session: who asks.
+func (s *Server) GetSession(ctx context.Context, _ GetSessionRequestObject) (GetSessionResponseObject, error) {
+	return GetSession200JSONResponse(viewSession(Who(ctx))), nil
+}
+
+func viewSession(holder Identity) Session {
+	return Session{Kind: SessionKind(holder.Kind), Id: holder.ID, Name: holder.Name, Scopes: holder.Scopes}
 }
 
 // DeleteSession answers DELETE /v1/session.

@@ -15,8 +15,8 @@ func (s *Server) Admit(r *http.Request, scopes ...Scope) error {
 		}
 		return nil
 	}
-	have, err := s.scopes(r)
-	if err == nil && !Covers(have, scopes...) {
+	holder, err := s.holder(r)
+	if err == nil && !Covers(holder.Scopes, scopes...) {
 		err = problem(http.StatusForbidden, "forbidden", "This key does not allow it.", "")
 	}
 	return err

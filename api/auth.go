@@ -25,19 +25,32 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if s.open && !s.local && !fromHere(c.Request()) {
 			return problem(http.StatusForbidden, "cross-origin", "Without keys, only this machine's own pages and tools may ask.", "Set auth.mode to on.")
 		}
+		c.SetRequest(remember(c.Request(), s.keyless()))
 		if !ok || s.open || isPublic(route.Operation) {
 			return next(c)
 		}
-		scopes, err := s.scopes(c.Request())
+		holder, err := s.holder(c.Request())
 		if err != nil {
 			return err
 		}
-		if need := scopeOf(c.Request().Method, route.Operation); !allows(scopes, need) {
+		c.SetRequest(remember(c.Request(), holder))
+		if need := scopeOf(c.Request().Method, route.Operation); !allows(holder.Scopes, need) {
 			return problem(http.StatusForbidden, "forbidden", "This needs a key with the scope "+string(need)+".",
 				"Make one with: millrace token create --scope "+string(need))
 		}
 		return next(c)
 	}
+}
+
+// keyless is who asks where no key is asked for.
+func (s *Server) keyless() Identity {
+	switch {
+	case s.local:
+		return Identity{Kind: ByLocal, Scopes: []Scope{ScopeManage}}
+	case s.open:
+		return Identity{Kind: ByNone, Scopes: []Scope{ScopeManage}}
+	}
+	return Identity{Kind: ByNone}
 }
 
 // fromHere holds for requests that no page of another site can have caused:
@@ -58,32 +71,33 @@ func isPublic(operation *openapi3.Operation) bool {
 	return operation.Security != nil && len(*operation.Security) == 0
 }
 
-// scopes are those of the request's key or session.
-func (s *Server) scopes(r *http.Request) ([]Scope, error) {
+// holder is who holds the request's key or session.
+func (s *Server) holder(r *http.Request) (Identity, error) {
+	none := Identity{}
 	unauthorized := problem(http.StatusUnauthorized, "unauthorized", "A valid key is missing.",
 		"Send the header Authorization: Bearer KEY, with a key from: millrace token create --scope view")
 	if header := r.Header.Get("Authorization"); header != "" {
 		key, ok := strings.CutPrefix(header, "Bearer ")
 		if !ok {
-			return nil, unauthorized
+			return none, unauthorized
 		}
-		if scopes, ok := s.backend.KeyScopes(strings.TrimSpace(key)); ok {
-			return scopes, nil
+		if holder, ok := s.backend.KeyHolder(strings.TrimSpace(key)); ok {
+			return holder, nil
 		}
-		return nil, unauthorized
+		return none, unauthorized
 	}
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
-		return nil, unauthorized
+		return none, unauthorized
 	}
-	scopes, ok := s.backend.SessionScopes(cookie.Value)
+	holder, ok := s.backend.SessionHolder(cookie.Value)
 	if !ok {
-		return nil, unauthorized
+		return none, unauthorized
 	}
 	if !safeMethod(r.Method) && !sameOrigin(r) {
-		return nil, problem(http.StatusForbidden, "cross-origin", "A session acts only from the node's own pages.", "")
+		return none, problem(http.StatusForbidden, "cross-origin", "A session acts only from the node's own pages.", "")
 	}
-	return scopes, nil
+	return holder, nil
 }
 
 func safeMethod(method string) bool {

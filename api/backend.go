@@ -32,6 +32,10 @@ type Backend interface {
 	Jobs
 	ShowLog
 	Access
+	Users
+	Audit
+	Memory
+	Alarms
 	System() System
 	Capabilities() Capabilities
 }
@@ -122,10 +126,52 @@ type Access interface {
 	GetKey(id string) (Stored[KeyView], error)
 	CreateKey(context.Context, KeyRequest) (Stored[KeyView], error)
 	DeleteKey(ctx context.Context, id string, match Match) error
-	// KeyScopes are the scopes of a bearer key; ok is false for no such key.
-	KeyScopes(key string) (scopes []Scope, ok bool)
-	// OpenSession exchanges a key or a one-time token for a session.
-	OpenSession(ctx context.Context, token string) (session string, scopes []Scope, err error)
-	SessionScopes(session string) (scopes []Scope, ok bool)
+	// KeyHolder is who holds a bearer key; ok is false for no such key.
+	KeyHolder(key string) (holder Identity, ok bool)
+	// OpenSession exchanges a key, a one-time token or a user's password for a
+	// session.
+	OpenSession(ctx context.Context, request SessionRequest) (session string, holder Identity, err error)
+	// SessionHolder is who holds a session; a session that is used goes on.
+	SessionHolder(session string) (holder Identity, ok bool)
 	CloseSession(ctx context.Context, session string) error
+}
+
+// Alarms keeps what is wrong, until it is over.
+type Alarms interface {
+	// ListAlarms is in the order of ids, which is by age.
+	ListAlarms() []Stored[Alarm]
+	GetAlarm(id string) (Stored[Alarm], error)
+	Acknowledge(ctx context.Context, id string) (Stored[Alarm], error)
+	// Shelve hides an alarm for that long; 0 ends it.
+	Shelve(ctx context.Context, id string, d time.Duration) (Stored[Alarm], error)
+	Thresholds() Stored[AlarmThresholds]
+	UpdateThresholds(ctx context.Context, match Match, change func(AlarmThresholds) (AlarmThresholds, error)) (Stored[AlarmThresholds], error)
+}
+
+// Users keeps the people who sign in with a name and a password.
+type Users interface {
+	ListUsers() []Stored[UserView]
+	GetUser(id string) (Stored[UserView], error)
+	CreateUser(context.Context, User) (Stored[UserView], error)
+	// UpdateUser stores what change makes of the present document, which has no
+	// password; an empty one stays as it is.
+	UpdateUser(ctx context.Context, id string, match Match, change func(User) (User, error)) (Stored[UserView], error)
+	DeleteUser(ctx context.Context, id string, match Match) error
+}
+
+// Audit is the list of what was changed, by whom and from where.
+type Audit interface {
+	// Record never waits for the disk.
+	Record(AuditEntry)
+	// ListAudit gives the entries before the one with that id, newest first.
+	ListAudit(before string, limit int, matches func(AuditEntry) bool) []AuditEntry
+}
+
+// Memory keeps answers to requests with an Idempotency-Key across restarts,
+// sealed: they hold keys.
+type Memory interface {
+	// Remember returns when the answer is on disk. It keeps a bounded number.
+	Remember(ctx context.Context, id string, answer []byte) error
+	// Recall gives the answers that are not forgotten yet.
+	Recall(id string) (answer []byte, ok bool)
 }

@@ -129,8 +129,8 @@ func (s *Server) follow(ctx context.Context, r *http.Request, reader *events.Rea
 
 // mayRead judges again who reads: a key that is deleted reads no further.
 func (s *Server) mayRead(r *http.Request) bool {
-	scopes, err := s.scopes(r)
-	return err == nil && allows(scopes, ScopeView)
+	holder, err := s.holder(r)
+	return err == nil && allows(holder.Scopes, ScopeView)
 }
 
 // eventWriter is one of the wires that events travel on.

@@ -3,6 +3,8 @@ package api
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"io"
 	"net/http"
 	"sync"
@@ -17,15 +19,25 @@ const (
 )
 
 // answers remembers what creates with an Idempotency-Key answered, so that a
-// client that lost the answer may ask again. It lives in memory: answers hold
-// keys that are stored nowhere else in the clear.
+// client that lost the answer may ask again, also after a restart of the node.
 type answers struct {
+	memory Memory
+
 	mu    sync.Mutex
 	byKey map[string]*answer
 	order []string // oldest first
 }
 
+// keptAnswer is an answer as Memory has it.
+type keptAnswer struct {
+	Request [sha256.Size]byte
+	Status  int
+	Header  http.Header
+	Body    []byte
+}
+
 type answer struct {
+	id      string
 	mu      sync.Mutex // held while the first request runs
 	request [sha256.Size]byte
 	at      time.Time
@@ -46,10 +58,30 @@ func (a *answers) claim(key string, request [sha256.Size]byte) *answer {
 	if known := a.byKey[key]; known != nil {
 		return known
 	}
-	fresh := &answer{request: request, at: time.Now()}
+	fresh := &answer{id: id(key), request: request, at: time.Now()}
+	fresh.recall(a.memory)
 	a.byKey[key] = fresh
 	a.order = append(a.order, key)
 	return fresh
+}
+
+// id is under which name Memory keeps the answer of a key.
+func id(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}
+
+// recall fills in an answer of before the node's start.
+func (e *answer) recall(memory Memory) {
+	text, ok := memory.Recall(e.id)
+	if !ok {
+		return
+	}
+	var kept keptAnswer
+	if err := json.Unmarshal(text, &kept); err != nil {
+		return // of another version
+	}
+	e.request, e.done, e.status, e.header, e.body = kept.Request, true, kept.Status, kept.Header, kept.Body
 }
 
 // idempotent is middleware that answers a repeated create as the first time.
@@ -66,7 +98,8 @@ func (s *Server) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		request := sha256.Sum256(append([]byte(r.URL.Path+"\n"), body...))
-		entry := s.answers.claim(r.Header.Get("Authorization")+"\n"+key, request)
+		who := Who(r.Context())
+		entry := s.answers.claim(string(who.Kind)+"\n"+who.ID+"\n"+key, request)
 		entry.mu.Lock()
 		defer entry.mu.Unlock()
 		if entry.request != request {
@@ -75,7 +108,7 @@ func (s *Server) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		if entry.done {
 			return entry.replay(c)
 		}
-		return entry.record(c, next)
+		return entry.record(c, next, s.answers.memory)
 	}
 }
 
@@ -88,26 +121,38 @@ func (e *answer) replay(c echo.Context) error {
 	return err
 }
 
-// record runs the request and keeps its answer when it made something.
-func (e *answer) record(c echo.Context, next echo.HandlerFunc) error {
-	tee := &tee{ResponseWriter: c.Response().Writer}
-	c.Response().Writer = tee
-	if err := next(c); err != nil {
+// record runs the request and keeps its answer when it made something. The
+// answer goes out when it is kept.
+func (e *answer) record(c echo.Context, next echo.HandlerFunc, memory Memory) error {
+	held := &holdBack{ResponseWriter: c.Response().Writer, status: http.StatusOK}
+	c.Response().Writer = held
+	err := next(c)
+	c.Response().Writer = held.ResponseWriter
+	if err != nil {
 		return err
 	}
-	if c.Response().Status == http.StatusCreated {
-		e.done, e.status, e.header, e.body = true, c.Response().Status, c.Response().Header().Clone(), tee.body.Bytes()
+	if status := c.Response().Status; status/100 == 2 {
+		e.done, e.status, e.header, e.body = true, status, c.Response().Header().Clone(), held.body.Bytes()
+		text, err := json.Marshal(keptAnswer{e.request, e.status, e.header, e.body})
+		if err == nil {
+			err = memory.Remember(c.Request().Context(), e.id, text)
+		}
+		if err != nil {
+			// What was made is made. Its answer is known until a restart.
+			c.Logger().Error(err)
+		}
 	}
-	return nil
+	held.ResponseWriter.WriteHeader(held.status)
+	_, err = held.ResponseWriter.Write(held.body.Bytes())
+	return err
 }
 
-// tee keeps a copy of the body that passes through.
-type tee struct {
+// holdBack keeps an answer until it may go out.
+type holdBack struct {
 	http.ResponseWriter
-	body bytes.Buffer
+	status int
+	body   bytes.Buffer
 }
 
-func (t *tee) Write(p []byte) (int, error) {
-	t.body.Write(p)
-	return t.ResponseWriter.Write(p)
-}
+func (h *holdBack) WriteHeader(status int)      { h.status = status }
+func (h *holdBack) Write(p []byte) (int, error) { return h.body.Write(p) }

@@ -18,6 +18,42 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AlarmSeverity.
+const (
+	Critical AlarmSeverity = "critical"
+	Warning  AlarmSeverity = "warning"
+)
+
+// Valid indicates whether the value is a known member of the AlarmSeverity enum.
+func (e AlarmSeverity) Valid() bool {
+	switch e {
+	case Critical:
+		return true
+	case Warning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AlarmState.
+const (
+	AlarmStateActive  AlarmState = "active"
+	AlarmStateCleared AlarmState = "cleared"
+)
+
+// Valid indicates whether the value is a known member of the AlarmState enum.
+func (e AlarmState) Valid() bool {
+	switch e {
+	case AlarmStateActive:
+		return true
+	case AlarmStateCleared:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AudioSettingsMode.
 const (
 	AudioSettingsModeFollow AudioSettingsMode = "follow"
@@ -33,6 +69,33 @@ func (e AudioSettingsMode) Valid() bool {
 	case AudioSettingsModeOff:
 		return true
 	case AudioSettingsModeOn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditWhoKind.
+const (
+	AuditWhoKindKey   AuditWhoKind = "key"
+	AuditWhoKindLink  AuditWhoKind = "link"
+	AuditWhoKindLocal AuditWhoKind = "local"
+	AuditWhoKindNone  AuditWhoKind = "none"
+	AuditWhoKindUser  AuditWhoKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the AuditWhoKind enum.
+func (e AuditWhoKind) Valid() bool {
+	switch e {
+	case AuditWhoKindKey:
+		return true
+	case AuditWhoKindLink:
+		return true
+	case AuditWhoKindLocal:
+		return true
+	case AuditWhoKindNone:
+		return true
+	case AuditWhoKindUser:
 		return true
 	default:
 		return false
@@ -300,6 +363,27 @@ func (e RecordingState) Valid() bool {
 	}
 }
 
+// Defines values for Role.
+const (
+	Admin    Role = "admin"
+	Operator Role = "operator"
+	Viewer   Role = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the Role enum.
+func (e Role) Valid() bool {
+	switch e {
+	case Admin:
+		return true
+	case Operator:
+		return true
+	case Viewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Scope.
 const (
 	ScopeIngest   Scope = "ingest"
@@ -321,6 +405,33 @@ func (e Scope) Valid() bool {
 	case ScopePlayback:
 		return true
 	case ScopeView:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SessionKind.
+const (
+	SessionKindKey   SessionKind = "key"
+	SessionKindLink  SessionKind = "link"
+	SessionKindLocal SessionKind = "local"
+	SessionKindNone  SessionKind = "none"
+	SessionKindUser  SessionKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the SessionKind enum.
+func (e SessionKind) Valid() bool {
+	switch e {
+	case SessionKindKey:
+		return true
+	case SessionKindLink:
+		return true
+	case SessionKindLocal:
+		return true
+	case SessionKindNone:
+		return true
+	case SessionKindUser:
 		return true
 	default:
 		return false
@@ -417,6 +528,81 @@ func (e SourceViewKind) Valid() bool {
 	}
 }
 
+// Defines values for ListAlarmsParamsState.
+const (
+	ListAlarmsParamsStateActive  ListAlarmsParamsState = "active"
+	ListAlarmsParamsStateAll     ListAlarmsParamsState = "all"
+	ListAlarmsParamsStateCleared ListAlarmsParamsState = "cleared"
+)
+
+// Valid indicates whether the value is a known member of the ListAlarmsParamsState enum.
+func (e ListAlarmsParamsState) Valid() bool {
+	switch e {
+	case ListAlarmsParamsStateActive:
+		return true
+	case ListAlarmsParamsStateAll:
+		return true
+	case ListAlarmsParamsStateCleared:
+		return true
+	default:
+		return false
+	}
+}
+
+// Alarm defines model for Alarm.
+type Alarm struct {
+	AcknowledgedAt Timestamp `json:"acknowledgedAt,omitempty,omitzero"`
+	AcknowledgedBy string    `json:"acknowledgedBy,omitempty,omitzero"`
+	Channel        string    `json:"channel,omitempty,omitzero"`
+	ClearedAt      Timestamp `json:"clearedAt,omitempty,omitzero"`
+
+	// Code source.lost, channel.failed, channel.degraded, worker.restarts, ticks.late, disk.degraded, disk.full, disk.away, disk.days, encoder.fallback, temperature, clock
+	Code string `json:"code"`
+
+	// Count How often it came back before it was cleared for good
+	Count  int    `json:"count"`
+	Detail string `json:"detail"`
+
+	// Hint What to do
+	Hint string `json:"hint,omitempty,omitzero"`
+
+	// Id ULID
+	Id           string        `json:"id"`
+	RaisedAt     Timestamp     `json:"raisedAt"`
+	Severity     AlarmSeverity `json:"severity"`
+	ShelvedUntil Timestamp     `json:"shelvedUntil,omitempty,omitzero"`
+	Source       string        `json:"source,omitempty,omitzero"`
+	State        AlarmState    `json:"state"`
+}
+
+// AlarmSeverity defines model for Alarm.Severity.
+type AlarmSeverity string
+
+// AlarmState defines model for Alarm.State.
+type AlarmState string
+
+// AlarmList defines model for AlarmList.
+type AlarmList struct {
+	Items      []Alarm `json:"items"`
+	NextCursor string  `json:"nextCursor,omitempty,omitzero"`
+}
+
+// AlarmThresholds defines model for AlarmThresholds.
+type AlarmThresholds struct {
+	// DiskDays Until recordings have filled the disk
+	DiskDays float64 `json:"diskDays"`
+
+	// LateTicksPercent Of the ticks of ten seconds
+	LateTicksPercent float64 `json:"lateTicksPercent,omitempty,omitzero"`
+
+	// SourceLostMs How long a source on program is gone
+	SourceLostMs int     `json:"sourceLostMs"`
+	TemperatureC float64 `json:"temperatureC,omitempty,omitzero"`
+
+	// WorkerRestarts Within ten minutes
+	WorkerRestarts int `json:"workerRestarts,omitempty,omitzero"`
+}
+
 // At When to act: an instant, or a frame of the canvas rate since the Unix epoch
 type At struct {
 	union json.RawMessage
@@ -451,6 +637,41 @@ type AudioSettings struct {
 
 // AudioSettingsMode defines model for AudioSettings.Mode.
 type AudioSettingsMode string
+
+// AuditEntry defines model for AuditEntry.
+type AuditEntry struct {
+	// Action The operation of this document
+	Action string `json:"action"`
+
+	// From The address it came from
+	From string `json:"from"`
+
+	// Id ULID
+	Id     string `json:"id"`
+	Path   string `json:"path"`
+	Status int    `json:"status"`
+
+	// Subject The id of what was changed
+	Subject string    `json:"subject,omitempty,omitzero"`
+	Time    Timestamp `json:"time"`
+	Who     AuditWho  `json:"who"`
+}
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Items      []AuditEntry `json:"items"`
+	NextCursor string       `json:"nextCursor,omitempty,omitzero"`
+}
+
+// AuditWho defines model for AuditWho.
+type AuditWho struct {
+	Id   string       `json:"id,omitempty,omitzero"`
+	Kind AuditWhoKind `json:"kind"`
+	Name string       `json:"name,omitempty,omitzero"`
+}
+
+// AuditWhoKind defines model for AuditWho.Kind.
+type AuditWhoKind string
 
 // Canvas defines model for Canvas.
 type Canvas struct {
@@ -868,6 +1089,9 @@ type RecordingRequest struct {
 // Rect Fractions of the canvas (or of the source, for a crop)
 type Rect = scene.Rect
 
+// Role What the user may: view, operate, manage
+type Role string
+
 // Rung defines model for Rung.
 type Rung struct {
 	// Bitrate bit/s
@@ -893,12 +1117,29 @@ type Scope string
 
 // Session defines model for Session.
 type Session struct {
-	Scopes []Scope `json:"scopes"`
+	// Id Of the key or user
+	Id     string      `json:"id,omitempty,omitzero"`
+	Kind   SessionKind `json:"kind"`
+	Name   string      `json:"name,omitempty,omitzero"`
+	Scopes []Scope     `json:"scopes"`
 }
 
-// SessionRequest defines model for SessionRequest.
+// SessionKind defines model for Session.Kind.
+type SessionKind string
+
+// SessionRequest Either token, or user with password
 type SessionRequest struct {
-	Token string `json:"token"`
+	Password string `json:"password,omitempty,omitzero"`
+	Token    string `json:"token,omitempty,omitzero"`
+
+	// User Examples: cam1
+	User Slug `json:"user,omitempty,omitzero"`
+}
+
+// ShelveRequest defines model for ShelveRequest.
+type ShelveRequest struct {
+	// DurationMs 0 ends it
+	DurationMs int64 `json:"durationMs"`
 }
 
 // ShowEvent defines model for ShowEvent.
@@ -1084,6 +1325,38 @@ type TrackInfo struct {
 	Width      int    `json:"width,omitempty,omitzero"`
 }
 
+// User defines model for User.
+type User struct {
+	// Id Examples: cam1
+	Id       Slug   `json:"id"`
+	Name     Name   `json:"name,omitempty,omitzero"`
+	Password string `json:"password,omitempty,omitzero"`
+
+	// Role What the user may: view, operate, manage
+	Role Role `json:"role"`
+}
+
+// UserList defines model for UserList.
+type UserList struct {
+	Items      []UserView `json:"items"`
+	NextCursor string     `json:"nextCursor,omitempty,omitzero"`
+}
+
+// UserView defines model for UserView.
+type UserView struct {
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// Id Examples: cam1
+	Id   Slug `json:"id"`
+	Name Name `json:"name,omitempty,omitzero"`
+
+	// Role What the user may: view, operate, manage
+	Role Role `json:"role"`
+
+	// Sessions That are open
+	Sessions int `json:"sessions,omitempty,omitzero"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1116,6 +1389,37 @@ type WithTag = Tag
 
 // WithText defines model for WithText.
 type WithText = string
+
+// ListAlarmsParams defines parameters for ListAlarms.
+type ListAlarmsParams struct {
+	State  ListAlarmsParamsState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+	Cursor Cursor                `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+	Limit  Limit                 `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// ListAlarmsParamsState defines parameters for ListAlarms.
+type ListAlarmsParamsState string
+
+// PatchAlarmThresholdsParams defines parameters for PatchAlarmThresholds.
+type PatchAlarmThresholdsParams struct {
+	// IfMatch The ETag of the revision to change, or *
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+	Limit  Limit  `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Who A key's or user's id or name
+	Who string `form:"who,omitempty" json:"who,omitempty,omitzero"`
+
+	// Action An operation of this document, as cut
+	Action string `form:"action,omitempty" json:"action,omitempty,omitzero"`
+
+	// Subject The id of what was changed
+	Subject string `form:"subject,omitempty" json:"subject,omitempty,omitzero"`
+}
 
 // ListChannelsParams defines parameters for ListChannels.
 type ListChannelsParams struct {
@@ -1297,6 +1601,38 @@ type PutSourceParams struct {
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+	Limit  Limit  `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteUserParams defines parameters for DeleteUser.
+type DeleteUserParams struct {
+	// IfMatch The ETag of the revision to change, or *
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// PatchUserParams defines parameters for PatchUser.
+type PatchUserParams struct {
+	// IfMatch The ETag of the revision to change, or *
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// PatchAlarmThresholdsJSONRequestBody defines body for PatchAlarmThresholds for application/json ContentType.
+type PatchAlarmThresholdsJSONRequestBody = MergePatch
+
+// PatchAlarmThresholdsApplicationMergePatchPlusJSONRequestBody defines body for PatchAlarmThresholds for application/merge-patch+json ContentType.
+type PatchAlarmThresholdsApplicationMergePatchPlusJSONRequestBody = MergePatch
+
+// ShelveAlarmJSONRequestBody defines body for ShelveAlarm for application/json ContentType.
+type ShelveAlarmJSONRequestBody = ShelveRequest
+
 // CreateChannelJSONRequestBody defines body for CreateChannel for application/json ContentType.
 type CreateChannelJSONRequestBody = Channel
 
@@ -1372,6 +1708,15 @@ type PatchSourceApplicationMergePatchPlusJSONRequestBody = MergePatch
 // PutSourceJSONRequestBody defines body for PutSource for application/json ContentType.
 type PutSourceJSONRequestBody = Source
 
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = User
+
+// PatchUserJSONRequestBody defines body for PatchUser for application/json ContentType.
+type PatchUserJSONRequestBody = MergePatch
+
+// PatchUserApplicationMergePatchPlusJSONRequestBody defines body for PatchUser for application/merge-patch+json ContentType.
+type PatchUserApplicationMergePatchPlusJSONRequestBody = MergePatch
+
 // AsAt0 returns the union data inside the At as a At0
 func (t At) AsAt0() (At0, error) {
 	var body At0
@@ -1436,6 +1781,27 @@ func (t *At) UnmarshalJSON(b []byte) error {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAlarms What is wrong, oldest first
+	// (GET /v1/alarms)
+	ListAlarms(ctx echo.Context, params ListAlarmsParams) error
+	// GetAlarmThresholds Where alarms begin
+	// (GET /v1/alarms/thresholds)
+	GetAlarmThresholds(ctx echo.Context) error
+
+	// (PATCH /v1/alarms/thresholds)
+	PatchAlarmThresholds(ctx echo.Context, params PatchAlarmThresholdsParams) error
+
+	// (GET /v1/alarms/{id})
+	GetAlarm(ctx echo.Context, id KeyID) error
+	// AcknowledgeAlarm Somebody has seen it
+	// (POST /v1/alarms/{id}/acknowledge)
+	AcknowledgeAlarm(ctx echo.Context, id KeyID) error
+	// ShelveAlarm Keep it quiet for a while; it goes on and clears as ever
+	// (POST /v1/alarms/{id}/shelve)
+	ShelveAlarm(ctx echo.Context, id KeyID) error
+	// ListAudit What was changed, by whom and from where; newest first, the last 20000
+	// (GET /v1/audit)
+	ListAudit(ctx echo.Context, params ListAuditParams) error
 
 	// (GET /v1/channels)
 	ListChannels(ctx echo.Context, params ListChannelsParams) error
@@ -1556,7 +1922,10 @@ type ServerInterface interface {
 	// DeleteSession Sign out
 	// (DELETE /v1/session)
 	DeleteSession(ctx echo.Context) error
-	// CreateSession Exchange a key or the one-time link's token for a session cookie
+	// GetSession Who asks, and what he may
+	// (GET /v1/session)
+	GetSession(ctx echo.Context) error
+	// CreateSession Exchange a key, the one-time link's token or a user's password for a session cookie
 	// (POST /v1/session)
 	CreateSession(ctx echo.Context) error
 	// ListSources All sources, by id
@@ -1595,11 +1964,190 @@ type ServerInterface interface {
 	// GetCapabilities What this node can encode, decode and receive, and why not where it cannot
 	// (GET /v1/system/capabilities)
 	GetCapabilities(ctx echo.Context) error
+
+	// (GET /v1/users)
+	ListUsers(ctx echo.Context, params ListUsersParams) error
+
+	// (POST /v1/users)
+	CreateUser(ctx echo.Context, params CreateUserParams) error
+	// DeleteUser Remove the user and end his sessions
+	// (DELETE /v1/users/{id})
+	DeleteUser(ctx echo.Context, id ID, params DeleteUserParams) error
+
+	// (GET /v1/users/{id})
+	GetUser(ctx echo.Context, id ID) error
+	// PatchUser Change name, role or password; a new password ends the user's sessions
+	// (PATCH /v1/users/{id})
+	PatchUser(ctx echo.Context, id ID, params PatchUserParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// ListAlarms converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAlarms(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAlarmsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAlarms(ctx, params)
+	return err
+}
+
+// GetAlarmThresholds converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAlarmThresholds(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAlarmThresholds(ctx)
+	return err
+}
+
+// PatchAlarmThresholds converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchAlarmThresholds(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchAlarmThresholdsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchAlarmThresholds(ctx, params)
+	return err
+}
+
+// GetAlarm converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAlarm(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAlarm(ctx, id)
+	return err
+}
+
+// AcknowledgeAlarm converts echo context to params.
+func (w *ServerInterfaceWrapper) AcknowledgeAlarm(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AcknowledgeAlarm(ctx, id)
+	return err
+}
+
+// ShelveAlarm converts echo context to params.
+func (w *ServerInterfaceWrapper) ShelveAlarm(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShelveAlarm(ctx, id)
+	return err
+}
+
+// ListAudit converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAudit(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "who" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "who", ctx.QueryParams(), &params.Who, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter who: %s", err))
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", ctx.QueryParams(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter action: %s", err))
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", ctx.QueryParams(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subject: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAudit(ctx, params)
+	return err
 }
 
 // ListChannels converts echo context to params.
@@ -2705,6 +3253,15 @@ func (w *ServerInterfaceWrapper) DeleteSession(ctx echo.Context) error {
 	return err
 }
 
+// GetSession converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSession(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSession(ctx)
+	return err
+}
+
 // CreateSession converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateSession(ctx echo.Context) error {
 	var err error
@@ -2974,6 +3531,148 @@ func (w *ServerInterfaceWrapper) GetCapabilities(ctx echo.Context) error {
 	return err
 }
 
+// ListUsers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUsersParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUsers(ctx, params)
+	return err
+}
+
+// CreateUser converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateUser(ctx, params)
+	return err
+}
+
+// DeleteUser converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteUser(ctx, id, params)
+	return err
+}
+
+// GetUser converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUser(ctx, id)
+	return err
+}
+
+// PatchUser converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchUser(ctx, id, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -3072,12 +3771,340 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey, options.OperationMiddlewares["createKey"]...)
 	router.DELETE(options.BaseURL+"/v1/keys/:id", wrapper.DeleteKey, options.OperationMiddlewares["deleteKey"]...)
 	router.GET(options.BaseURL+"/v1/keys/:id", wrapper.GetKey, options.OperationMiddlewares["getKey"]...)
+	router.GET(options.BaseURL+"/v1/users", wrapper.ListUsers, options.OperationMiddlewares["listUsers"]...)
+	router.POST(options.BaseURL+"/v1/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
+	router.DELETE(options.BaseURL+"/v1/users/:id", wrapper.DeleteUser, options.OperationMiddlewares["deleteUser"]...)
+	router.GET(options.BaseURL+"/v1/users/:id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
+	router.PATCH(options.BaseURL+"/v1/users/:id", wrapper.PatchUser, options.OperationMiddlewares["patchUser"]...)
+	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
+	router.GET(options.BaseURL+"/v1/alarms", wrapper.ListAlarms, options.OperationMiddlewares["listAlarms"]...)
+	router.GET(options.BaseURL+"/v1/alarms/thresholds", wrapper.GetAlarmThresholds, options.OperationMiddlewares["getAlarmThresholds"]...)
+	router.PATCH(options.BaseURL+"/v1/alarms/thresholds", wrapper.PatchAlarmThresholds, options.OperationMiddlewares["patchAlarmThresholds"]...)
+	router.GET(options.BaseURL+"/v1/alarms/:id", wrapper.GetAlarm, options.OperationMiddlewares["getAlarm"]...)
+	router.POST(options.BaseURL+"/v1/alarms/:id/acknowledge", wrapper.AcknowledgeAlarm, options.OperationMiddlewares["acknowledgeAlarm"]...)
+	router.POST(options.BaseURL+"/v1/alarms/:id/shelve", wrapper.ShelveAlarm, options.OperationMiddlewares["shelveAlarm"]...)
 	router.DELETE(options.BaseURL+"/v1/session", wrapper.DeleteSession, options.OperationMiddlewares["deleteSession"]...)
+	router.GET(options.BaseURL+"/v1/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
 	router.POST(options.BaseURL+"/v1/session", wrapper.CreateSession, options.OperationMiddlewares["createSession"]...)
 
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type ListAlarmsRequestObject struct {
+	Params ListAlarmsParams
+}
+
+type ListAlarmsResponseObject interface {
+	VisitListAlarmsResponse(w http.ResponseWriter) error
+}
+
+type ListAlarms200JSONResponse AlarmList
+
+func (response ListAlarms200JSONResponse) VisitListAlarmsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlarmsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAlarmsdefaultApplicationProblemPlusJSONResponse) VisitListAlarmsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAlarmThresholdsRequestObject struct {
+}
+
+type GetAlarmThresholdsResponseObject interface {
+	VisitGetAlarmThresholdsResponse(w http.ResponseWriter) error
+}
+
+type GetAlarmThresholds200ResponseHeaders struct {
+	ETag string
+}
+
+type GetAlarmThresholds200JSONResponse struct {
+	Body    AlarmThresholds
+	Headers GetAlarmThresholds200ResponseHeaders
+}
+
+func (response GetAlarmThresholds200JSONResponse) VisitGetAlarmThresholdsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAlarmThresholdsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetAlarmThresholdsdefaultApplicationProblemPlusJSONResponse) VisitGetAlarmThresholdsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchAlarmThresholdsRequestObject struct {
+	Params                            PatchAlarmThresholdsParams
+	JSONBody                          *PatchAlarmThresholdsJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *PatchAlarmThresholdsApplicationMergePatchPlusJSONRequestBody
+}
+
+type PatchAlarmThresholdsResponseObject interface {
+	VisitPatchAlarmThresholdsResponse(w http.ResponseWriter) error
+}
+
+type PatchAlarmThresholds200ResponseHeaders struct {
+	ETag string
+}
+
+type PatchAlarmThresholds200JSONResponse struct {
+	Body    AlarmThresholds
+	Headers PatchAlarmThresholds200ResponseHeaders
+}
+
+func (response PatchAlarmThresholds200JSONResponse) VisitPatchAlarmThresholdsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchAlarmThresholdsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PatchAlarmThresholdsdefaultApplicationProblemPlusJSONResponse) VisitPatchAlarmThresholdsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAlarmRequestObject struct {
+	Id KeyID `json:"id"`
+}
+
+type GetAlarmResponseObject interface {
+	VisitGetAlarmResponse(w http.ResponseWriter) error
+}
+
+type GetAlarm200ResponseHeaders struct {
+	ETag string
+}
+
+type GetAlarm200JSONResponse struct {
+	Body    Alarm
+	Headers GetAlarm200ResponseHeaders
+}
+
+func (response GetAlarm200JSONResponse) VisitGetAlarmResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAlarmdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetAlarmdefaultApplicationProblemPlusJSONResponse) VisitGetAlarmResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcknowledgeAlarmRequestObject struct {
+	Id KeyID `json:"id"`
+}
+
+type AcknowledgeAlarmResponseObject interface {
+	VisitAcknowledgeAlarmResponse(w http.ResponseWriter) error
+}
+
+type AcknowledgeAlarm200ResponseHeaders struct {
+	ETag string
+}
+
+type AcknowledgeAlarm200JSONResponse struct {
+	Body    Alarm
+	Headers AcknowledgeAlarm200ResponseHeaders
+}
+
+func (response AcknowledgeAlarm200JSONResponse) VisitAcknowledgeAlarmResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcknowledgeAlarmdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AcknowledgeAlarmdefaultApplicationProblemPlusJSONResponse) VisitAcknowledgeAlarmResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShelveAlarmRequestObject struct {
+	Id   KeyID `json:"id"`
+	Body *ShelveAlarmJSONRequestBody
+}
+
+type ShelveAlarmResponseObject interface {
+	VisitShelveAlarmResponse(w http.ResponseWriter) error
+}
+
+type ShelveAlarm200ResponseHeaders struct {
+	ETag string
+}
+
+type ShelveAlarm200JSONResponse struct {
+	Body    Alarm
+	Headers ShelveAlarm200ResponseHeaders
+}
+
+func (response ShelveAlarm200JSONResponse) VisitShelveAlarmResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShelveAlarmdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ShelveAlarmdefaultApplicationProblemPlusJSONResponse) VisitShelveAlarmResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditRequestObject struct {
+	Params ListAuditParams
+}
+
+type ListAuditResponseObject interface {
+	VisitListAuditResponse(w http.ResponseWriter) error
+}
+
+type ListAudit200JSONResponse AuditList
+
+func (response ListAudit200JSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type ListChannelsRequestObject struct {
 	Params ListChannelsParams
@@ -4819,6 +5846,44 @@ func (response DeleteSessiondefaultApplicationProblemPlusJSONResponse) VisitDele
 	return err
 }
 
+type GetSessionRequestObject struct {
+}
+
+type GetSessionResponseObject interface {
+	VisitGetSessionResponse(w http.ResponseWriter) error
+}
+
+type GetSession200JSONResponse Session
+
+func (response GetSession200JSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSessiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSessiondefaultApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateSessionRequestObject struct {
 	Body *CreateSessionJSONRequestBody
 }
@@ -5377,8 +6442,249 @@ func (response GetCapabilitiesdefaultApplicationProblemPlusJSONResponse) VisitGe
 	return err
 }
 
+type ListUsersRequestObject struct {
+	Params ListUsersParams
+}
+
+type ListUsersResponseObject interface {
+	VisitListUsersResponse(w http.ResponseWriter) error
+}
+
+type ListUsers200JSONResponse UserList
+
+func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListUsersdefaultApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserRequestObject struct {
+	Params CreateUserParams
+	Body   *CreateUserJSONRequestBody
+}
+
+type CreateUserResponseObject interface {
+	VisitCreateUserResponse(w http.ResponseWriter) error
+}
+
+type CreateUser201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateUser201JSONResponse struct {
+	Body    UserView
+	Headers CreateUser201ResponseHeaders
+}
+
+func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateUserdefaultApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserRequestObject struct {
+	Id     ID `json:"id"`
+	Params DeleteUserParams
+}
+
+type DeleteUserResponseObject interface {
+	VisitDeleteUserResponse(w http.ResponseWriter) error
+}
+
+type DeleteUser204Response struct {
+}
+
+func (response DeleteUser204Response) VisitDeleteUserResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteUserdefaultApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserRequestObject struct {
+	Id ID `json:"id"`
+}
+
+type GetUserResponseObject interface {
+	VisitGetUserResponse(w http.ResponseWriter) error
+}
+
+type GetUser200ResponseHeaders struct {
+	ETag string
+}
+
+type GetUser200JSONResponse struct {
+	Body    UserView
+	Headers GetUser200ResponseHeaders
+}
+
+func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetUserdefaultApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchUserRequestObject struct {
+	Id                                ID `json:"id"`
+	Params                            PatchUserParams
+	JSONBody                          *PatchUserJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *PatchUserApplicationMergePatchPlusJSONRequestBody
+}
+
+type PatchUserResponseObject interface {
+	VisitPatchUserResponse(w http.ResponseWriter) error
+}
+
+type PatchUser200ResponseHeaders struct {
+	ETag string
+}
+
+type PatchUser200JSONResponse struct {
+	Body    UserView
+	Headers PatchUser200ResponseHeaders
+}
+
+func (response PatchUser200JSONResponse) VisitPatchUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PatchUserdefaultApplicationProblemPlusJSONResponse) VisitPatchUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAlarms What is wrong, oldest first
+	// (GET /v1/alarms)
+	ListAlarms(ctx context.Context, request ListAlarmsRequestObject) (ListAlarmsResponseObject, error)
+	// GetAlarmThresholds Where alarms begin
+	// (GET /v1/alarms/thresholds)
+	GetAlarmThresholds(ctx context.Context, request GetAlarmThresholdsRequestObject) (GetAlarmThresholdsResponseObject, error)
+
+	// (PATCH /v1/alarms/thresholds)
+	PatchAlarmThresholds(ctx context.Context, request PatchAlarmThresholdsRequestObject) (PatchAlarmThresholdsResponseObject, error)
+
+	// (GET /v1/alarms/{id})
+	GetAlarm(ctx context.Context, request GetAlarmRequestObject) (GetAlarmResponseObject, error)
+	// AcknowledgeAlarm Somebody has seen it
+	// (POST /v1/alarms/{id}/acknowledge)
+	AcknowledgeAlarm(ctx context.Context, request AcknowledgeAlarmRequestObject) (AcknowledgeAlarmResponseObject, error)
+	// ShelveAlarm Keep it quiet for a while; it goes on and clears as ever
+	// (POST /v1/alarms/{id}/shelve)
+	ShelveAlarm(ctx context.Context, request ShelveAlarmRequestObject) (ShelveAlarmResponseObject, error)
+	// ListAudit What was changed, by whom and from where; newest first, the last 20000
+	// (GET /v1/audit)
+	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
 
 	// (GET /v1/channels)
 	ListChannels(ctx context.Context, request ListChannelsRequestObject) (ListChannelsResponseObject, error)
@@ -5499,7 +6805,10 @@ type StrictServerInterface interface {
 	// DeleteSession Sign out
 	// (DELETE /v1/session)
 	DeleteSession(ctx context.Context, request DeleteSessionRequestObject) (DeleteSessionResponseObject, error)
-	// CreateSession Exchange a key or the one-time link's token for a session cookie
+	// GetSession Who asks, and what he may
+	// (GET /v1/session)
+	GetSession(ctx context.Context, request GetSessionRequestObject) (GetSessionResponseObject, error)
+	// CreateSession Exchange a key, the one-time link's token or a user's password for a session cookie
 	// (POST /v1/session)
 	CreateSession(ctx context.Context, request CreateSessionRequestObject) (CreateSessionResponseObject, error)
 	// ListSources All sources, by id
@@ -5538,6 +6847,21 @@ type StrictServerInterface interface {
 	// GetCapabilities What this node can encode, decode and receive, and why not where it cannot
 	// (GET /v1/system/capabilities)
 	GetCapabilities(ctx context.Context, request GetCapabilitiesRequestObject) (GetCapabilitiesResponseObject, error)
+
+	// (GET /v1/users)
+	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
+
+	// (POST /v1/users)
+	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
+	// DeleteUser Remove the user and end his sessions
+	// (DELETE /v1/users/{id})
+	DeleteUser(ctx context.Context, request DeleteUserRequestObject) (DeleteUserResponseObject, error)
+
+	// (GET /v1/users/{id})
+	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
+	// PatchUser Change name, role or password; a new password ends the user's sessions
+	// (PATCH /v1/users/{id})
+	PatchUser(ctx context.Context, request PatchUserRequestObject) (PatchUserResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -5550,6 +6874,231 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// ListAlarms operation middleware
+func (sh *strictHandler) ListAlarms(ctx echo.Context, params ListAlarmsParams) error {
+	var request ListAlarmsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAlarms(ctx.Request().Context(), request.(ListAlarmsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAlarms")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAlarmsResponseObject); ok {
+		return validResponse.VisitListAlarmsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetAlarmThresholds operation middleware
+func (sh *strictHandler) GetAlarmThresholds(ctx echo.Context) error {
+	var request GetAlarmThresholdsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAlarmThresholds(ctx.Request().Context(), request.(GetAlarmThresholdsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAlarmThresholds")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetAlarmThresholdsResponseObject); ok {
+		return validResponse.VisitGetAlarmThresholdsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PatchAlarmThresholds operation middleware
+func (sh *strictHandler) PatchAlarmThresholds(ctx echo.Context, params PatchAlarmThresholdsParams) error {
+	var request PatchAlarmThresholdsRequestObject
+
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body PatchAlarmThresholdsJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/merge-patch+json") {
+		var body PatchAlarmThresholdsApplicationMergePatchPlusJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PatchAlarmThresholds(ctx.Request().Context(), request.(PatchAlarmThresholdsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PatchAlarmThresholds")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PatchAlarmThresholdsResponseObject); ok {
+		return validResponse.VisitPatchAlarmThresholdsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetAlarm operation middleware
+func (sh *strictHandler) GetAlarm(ctx echo.Context, id KeyID) error {
+	var request GetAlarmRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAlarm(ctx.Request().Context(), request.(GetAlarmRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAlarm")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetAlarmResponseObject); ok {
+		return validResponse.VisitGetAlarmResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AcknowledgeAlarm operation middleware
+func (sh *strictHandler) AcknowledgeAlarm(ctx echo.Context, id KeyID) error {
+	var request AcknowledgeAlarmRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AcknowledgeAlarm(ctx.Request().Context(), request.(AcknowledgeAlarmRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcknowledgeAlarm")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AcknowledgeAlarmResponseObject); ok {
+		return validResponse.VisitAcknowledgeAlarmResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShelveAlarm operation middleware
+func (sh *strictHandler) ShelveAlarm(ctx echo.Context, id KeyID) error {
+	var request ShelveAlarmRequestObject
+
+	request.Id = id
+
+	var body ShelveAlarmJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShelveAlarm(ctx.Request().Context(), request.(ShelveAlarmRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShelveAlarm")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShelveAlarmResponseObject); ok {
+		return validResponse.VisitShelveAlarmResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAudit operation middleware
+func (sh *strictHandler) ListAudit(ctx echo.Context, params ListAuditParams) error {
+	var request ListAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAudit(ctx.Request().Context(), request.(ListAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAuditResponseObject); ok {
+		return validResponse.VisitListAuditResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListChannels operation middleware
@@ -6911,6 +8460,29 @@ func (sh *strictHandler) DeleteSession(ctx echo.Context) error {
 	return nil
 }
 
+// GetSession operation middleware
+func (sh *strictHandler) GetSession(ctx echo.Context) error {
+	var request GetSessionRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSession(ctx.Request().Context(), request.(GetSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSessionResponseObject); ok {
+		return validResponse.VisitGetSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateSession operation middleware
 func (sh *strictHandler) CreateSession(ctx echo.Context) error {
 	var request CreateSessionRequestObject
@@ -7311,6 +8883,185 @@ func (sh *strictHandler) GetCapabilities(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetCapabilitiesResponseObject); ok {
 		return validResponse.VisitGetCapabilitiesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUsers operation middleware
+func (sh *strictHandler) ListUsers(ctx echo.Context, params ListUsersParams) error {
+	var request ListUsersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUsers(ctx.Request().Context(), request.(ListUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUsersResponseObject); ok {
+		return validResponse.VisitListUsersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateUser operation middleware
+func (sh *strictHandler) CreateUser(ctx echo.Context, params CreateUserParams) error {
+	var request CreateUserRequestObject
+
+	request.Params = params
+
+	var body CreateUserJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUser(ctx.Request().Context(), request.(CreateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateUserResponseObject); ok {
+		return validResponse.VisitCreateUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteUser operation middleware
+func (sh *strictHandler) DeleteUser(ctx echo.Context, id ID, params DeleteUserParams) error {
+	var request DeleteUserRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteUser(ctx.Request().Context(), request.(DeleteUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteUserResponseObject); ok {
+		return validResponse.VisitDeleteUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUser operation middleware
+func (sh *strictHandler) GetUser(ctx echo.Context, id ID) error {
+	var request GetUserRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUser(ctx.Request().Context(), request.(GetUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUserResponseObject); ok {
+		return validResponse.VisitGetUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PatchUser operation middleware
+func (sh *strictHandler) PatchUser(ctx echo.Context, id ID, params PatchUserParams) error {
+	var request PatchUserRequestObject
+
+	request.Id = id
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body PatchUserJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/merge-patch+json") {
+		var body PatchUserApplicationMergePatchPlusJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PatchUser(ctx.Request().Context(), request.(PatchUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PatchUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PatchUserResponseObject); ok {
+		return validResponse.VisitPatchUserResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -12,8 +12,9 @@ import (
 	"millrace/internal/events"
 )
 
-// sessionLife is longer than any show: a session never ends during one.
-const sessionLife = 30 * 24 * time.Hour
+// cookieLife is as long as browsers allow: the node ends a session that was not
+// used for long, and never one that is in use.
+const cookieLife = 400 * 24 * time.Hour
 
 // Config is what a Server is made of.
 type Config struct {
@@ -52,10 +53,10 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("make API: %w", err)
 	}
 	s := &Server{backend: cfg.Backend, bus: cfg.Events, now: cfg.Now, contract: contract, open: cfg.Open, local: cfg.Local, secure: cfg.Secure, log: cfg.Log, echo: echo.New()}
-	s.answers.byKey = map[string]*answer{}
+	s.answers.byKey, s.answers.memory = map[string]*answer{}, cfg.Backend
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.handleError
-	s.echo.Use(s.recoverPanic, s.protect, s.authenticate, s.rememberSession, s.checkRequest, s.idempotent)
+	s.echo.Use(s.recoverPanic, s.protect, s.authenticate, s.rememberSession, s.audit, s.checkRequest, s.idempotent)
 	RegisterHandlers(s.echo, NewStrictHandler(s, nil))
 	s.streams()
 	s.publicRoutes(cfg)
@@ -84,11 +85,11 @@ func (s *Server) publicRoutes(cfg Config) {
 	})
 	s.echo.GET("/metrics", func(c echo.Context) error {
 		if !s.open {
-			scopes, err := s.scopes(c.Request())
+			holder, err := s.holder(c.Request())
 			if err != nil {
 				return err
 			}
-			if !allows(scopes, ScopeView) {
+			if !allows(holder.Scopes, ScopeView) {
 				return problem(http.StatusForbidden, "forbidden", "This needs a key with the scope view.", "")
 			}
 		}
@@ -107,7 +108,7 @@ func (s *Server) protect(next echo.HandlerFunc) echo.HandlerFunc {
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("Cache-Control", "no-store")
-		header.Set("Content-Security-Policy", "default-src 'self'; media-src 'self' blob: http: https:; connect-src 'self' http: https: ws: wss:; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'")
+		header.Set("Content-Security-Policy", "default-src 'self'; object-src 'none'; form-action 'self'; worker-src 'self' blob:; media-src 'self' blob: http: https:; connect-src 'self' http: https: ws: wss:; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'")
 		return next(c)
 	}
 }

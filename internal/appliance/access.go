@@ -3,9 +3,7 @@ package appliance
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,27 +22,20 @@ type storedKey struct {
 	Hash      string        `json:"hash"`
 }
 
-// storedSession is a browser's session; its id is the hash of the cookie.
-type storedSession struct {
-	Scopes  []api.Scope   `json:"scopes"`
-	Expires api.Timestamp `json:"expires"`
-	Key     string        `json:"key,omitempty"` // id of the key it was opened with; it ends with that
-}
+const linkLife = 24 * time.Hour // of the one-time link that the start-up block prints
 
-const (
-	sessionLife = 30 * 24 * time.Hour
-	linkLife    = 24 * time.Hour // of the one-time link that the start-up block prints
-)
-
-// access keeps API keys and sessions. It implements api.Access.
+// access keeps API keys, users and sessions. It implements api.Access and
+// api.Users.
 type access struct {
 	store state.Store
+	gate  gate
 
 	mu       sync.RWMutex
 	keys     map[string]api.Stored[storedKey] // by id
 	byHash   map[string]string                // key hash -> id
-	sessions map[string]api.Stored[storedSession]
-	links    map[string]time.Time // hash of a one-time token -> when it expires
+	users    map[string]api.Stored[storedUser]
+	sessions map[string]api.Stored[storedSession] // by hash of the cookie
+	links    map[string]time.Time                 // hash of a one-time token -> when it expires
 }
 
 func openAccess(ctx context.Context, store state.Store) (*access, error) {
@@ -52,11 +43,15 @@ func openAccess(ctx context.Context, store state.Store) (*access, error) {
 	if err != nil {
 		return nil, err
 	}
+	users, err := loadAll[storedUser](ctx, store, kindUser)
+	if err != nil {
+		return nil, err
+	}
 	sessions, err := loadAll[storedSession](ctx, store, kindSession)
 	if err != nil {
 		return nil, err
 	}
-	a := &access{store: store, keys: keys, sessions: sessions, byHash: map[string]string{}, links: map[string]time.Time{}}
+	a := &access{store: store, gate: newGate(), keys: keys, users: users, sessions: sessions, byHash: map[string]string{}, links: map[string]time.Time{}}
 	for id, key := range keys {
 		a.byHash[key.Value.Hash] = id
 	}
@@ -135,15 +130,19 @@ func (a *access) DeleteKey(ctx context.Context, id string, match api.Match) erro
 	return nil
 }
 
-// KeyScopes implements api.Access.
-func (a *access) KeyScopes(key string) ([]api.Scope, bool) {
+// KeyHolder implements api.Access.
+func (a *access) KeyHolder(key string) (api.Identity, bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	id, ok := a.byHash[hashKey(key)]
 	if !ok {
-		return nil, false
+		return api.Identity{}, false
 	}
-	return a.keys[id].Value.Scopes, true
+	return a.keys[id].Value.holder(), true
+}
+
+func (k storedKey) holder() api.Identity {
+	return api.Identity{Kind: api.ByKey, ID: k.ID, Name: k.Name, Scopes: k.Scopes}
 }
 
 // newLink is a token that opens one session with every scope.
@@ -153,88 +152,4 @@ func (a *access) newLink() string {
 	defer a.mu.Unlock()
 	a.links[hashKey(token)] = time.Now().Add(linkLife)
 	return token
-}
-
-// OpenSession implements api.Access.
-func (a *access) OpenSession(ctx context.Context, token string) (string, []api.Scope, error) {
-	scopes, key, ok := a.spend(token)
-	if !ok {
-		return "", nil, &api.Problem{
-			Title: http.StatusText(http.StatusUnauthorized), Status: http.StatusUnauthorized, Code: "unauthorized",
-			Detail: "This token is not valid: a link works once, for a day.",
-			Hint:   "Make a key with: millrace token create --scope manage",
-		}
-	}
-	secret := newKey()
-	session := storedSession{Scopes: scopes, Key: key, Expires: api.Timestamp{Time: time.Now().Add(sessionLife)}}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.expireSessions(ctx); err != nil {
-		return "", nil, err
-	}
-	stored, err := create(ctx, a.store, kindSession, hashKey(secret), session)
-	if err != nil {
-		return "", nil, err
-	}
-	a.sessions[hashKey(secret)] = stored
-	return secret, scopes, nil
-}
-
-// spend uses up a one-time token, or looks a key up and gives its id.
-func (a *access) spend(token string) (scopes []api.Scope, key string, ok bool) {
-	token = strings.TrimSpace(token)
-	if scopes, ok := a.KeyScopes(token); ok {
-		a.mu.RLock()
-		defer a.mu.RUnlock()
-		return scopes, a.byHash[hashKey(token)], true
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	expires, ok := a.links[hashKey(token)]
-	delete(a.links, hashKey(token))
-	return []api.Scope{api.ScopeManage}, "", ok && time.Now().Before(expires)
-}
-
-// expireSessions forgets sessions that are over; the caller holds mu.
-func (a *access) expireSessions(ctx context.Context) error {
-	for id, session := range a.sessions {
-		if time.Now().Before(session.Value.Expires.Time) {
-			continue
-		}
-		if err := remove(ctx, a.store, kindSession, id, session.Revision); err != nil {
-			return err
-		}
-		delete(a.sessions, id)
-	}
-	return nil
-}
-
-// SessionScopes implements api.Access.
-func (a *access) SessionScopes(secret string) ([]api.Scope, bool) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	session, ok := a.sessions[hashKey(secret)]
-	if !ok || time.Now().After(session.Value.Expires.Time) {
-		return nil, false
-	}
-	if _, lives := a.keys[session.Value.Key]; session.Value.Key != "" && !lives {
-		return nil, false
-	}
-	return session.Value.Scopes, true
-}
-
-// CloseSession implements api.Access.
-func (a *access) CloseSession(ctx context.Context, secret string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	id := hashKey(secret)
-	session, ok := a.sessions[id]
-	if !ok {
-		return nil
-	}
-	if err := remove(ctx, a.store, kindSession, id, session.Revision); err != nil {
-		return err
-	}
-	delete(a.sessions, id)
-	return nil
 }

@@ -62,6 +62,9 @@ type channel struct {
 	program fanOut                       // every packet of every rendition
 	worker  atomic.Pointer[worker.Ready] // of the newest worker; nil before the first
 
+	encoder  worker.EncoderInfo     // of the first worker
+	fallback atomic.Pointer[string] // why another encoder is in use; nil while the first is
+
 	unpackage func()   // takes the packager out of program
 	viewing   *viewing // nil where WebRTC is off
 

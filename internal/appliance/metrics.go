@@ -36,6 +36,7 @@ type catalogue struct {
 	sourceLive, sourceBytes, sourcePackets, sourceDropped   metric
 	sourceLateVideo, sourceLateAudio                        metric
 	rtmpConnections, rtmpRefused, memoryBytes, clockSeconds metric
+	alarms, eventReaders                                    metric
 }
 
 func newCatalogue() catalogue {
@@ -60,6 +61,8 @@ func newCatalogue() catalogue {
 		rtmpConnections: newMetric(counter, "rtmp_connections", "RTMP connections taken"),
 		rtmpRefused:     newMetric(counter, "rtmp_refused_connections", "RTMP publish requests refused"),
 		memoryBytes:     newMetric(gauge, "memory_bytes", "Resident memory of all processes of the node"),
+		alarms:          newMetric(gauge, "alarms", "Active alarms that are not shelved", "severity"),
+		eventReaders:    newMetric(gauge, "event_readers", "Open streams of events"),
 		clockSeconds:    newMetric(gauge, "clock_offset_seconds", "The system clock less the timeline"),
 	}
 }
@@ -91,6 +94,10 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		m.rtmpConnections.send(to, float64(counters.Connections))
 		m.rtmpRefused.send(to, float64(counters.Refused))
 	}
+	for _, severity := range []api.AlarmSeverity{api.Warning, api.Critical} {
+		m.alarms.send(to, float64(c.node.alarms.active(severity)), string(severity))
+	}
+	m.eventReaders.send(to, float64(c.node.bus.Readers()))
 	m.memoryBytes.send(to, float64(treeMemory()))
 	m.clockSeconds.send(to, c.node.clockOffset().Seconds())
 }

@@ -44,6 +44,9 @@ type Node struct {
 	startedAt time.Time
 
 	*access
+	*auditLog
+	*memory
+	*alarms
 	*sources
 	*channels
 
@@ -109,9 +112,18 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.bus = events.NewBus(func() time.Time { return n.clock.Now().UTC() }, n.log)
+	n.bus = events.NewBus(n.timelineNow, n.log)
 	n.store = observed{n.state, n.bus}
 	if n.access, err = openAccess(ctx, n.store); err != nil {
+		return err
+	}
+	if n.auditLog, err = openAudit(ctx, n.store, n.timelineNow, n.log); err != nil {
+		return err
+	}
+	if n.memory, err = openMemory(ctx, n.store, vault); err != nil {
+		return err
+	}
+	if n.alarms, err = openAlarms(ctx, n.store, n.bus, n.timelineNow, n.log); err != nil {
 		return err
 	}
 	if n.sources, err = openSources(ctx, n.store, vault, n.clock, n.bus, n.log); err != nil {
@@ -158,7 +170,7 @@ func (n *Node) childLine(process string) func(string) {
 
 func (n *Node) openHTTP() error {
 	cfg := api.Config{
-		Backend: n, Events: n.bus, Now: func() time.Time { return n.clock.Now().UTC() }, Metrics: n.metrics(), Ready: n.Ready, Pages: web.Control(),
+		Backend: n, Events: n.bus, Now: n.timelineNow, Metrics: n.metrics(), Ready: n.Ready, Pages: web.Control(),
 		Open: n.config.Auth.Mode == "off", Secure: n.config.Control.TLS.Mode != "off", Log: n.log,
 	}
 	var err error
@@ -233,6 +245,8 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	run(&working, ctx, n.watchClock)
 	run(&working, ctx, n.channels.tellConditions)
+	run(&working, ctx, n.watchAlarms)
+	run(&serving, readers, n.auditLog.Run)
 	working.Wait()
 	endReaders()
 	serving.Wait()
@@ -261,6 +275,8 @@ func (n *Node) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+func (n *Node) timelineNow() time.Time { return n.clock.Now().UTC() }
 
 // Ready says what keeps the node from doing its work: nil when nothing does.
 func (n *Node) Ready() error { return n.channels.ready() }

@@ -36,11 +36,11 @@ func (n *Node) mayWatch(r rtc.Request) error {
 // a key for playback.
 func (n *Node) mayPreview(r rtc.Request, source string) error {
 	if n.config.Auth.Mode != "off" && !r.Trusted {
-		scopes, ok := n.access.KeyScopes(r.Token)
+		holder, ok := n.access.KeyHolder(r.Token)
 		switch {
 		case !ok:
 			return rtc.Refuse(http.StatusUnauthorized, "a key is needed: Authorization: Bearer KEY, with a key from: millrace token create --scope playback")
-		case !api.Covers(scopes, previewScopes()...):
+		case !api.Covers(holder.Scopes, previewScopes()...):
 			return rtc.Refuse(http.StatusForbidden, "this needs a key with the scope playback or operate")
 		}
 	}

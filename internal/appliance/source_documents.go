@@ -130,17 +130,12 @@ func (s *sources) RotateKey(ctx context.Context, id string) (api.Stored[api.Sour
 	if err != nil {
 		return view, err
 	}
-	s.log.Info("audit: source key rotated", "source", id)
 	return s.withKey(id)
 }
 
 // RevealKey implements api.Sources.
 func (s *sources) RevealKey(_ context.Context, id string) (api.Stored[api.SourceView], error) {
-	view, err := s.withKey(id)
-	if err == nil {
-		s.log.Info("audit: source key revealed", "source", id)
-	}
-	return view, err
+	return s.withKey(id)
 }
 
 func (s *sources) withKey(id string) (api.Stored[api.SourceView], error) {

@@ -54,6 +54,10 @@ type (
 		Codec   string `json:"codec"`
 		Reason  string `json:"reason,omitempty"`
 	}
+	metersEvent struct {
+		Channel string `json:"channel"`
+		worker.Meters
+	}
 	figuresEvent struct {
 		Channel  string `json:"channel"`
 		Frame    int64  `json:"frame"`
@@ -113,6 +117,12 @@ func (c *channels) tellConditions(ctx context.Context) error {
 	ticker := time.NewTicker(conditionEvery)
 	defer ticker.Stop()
 	told := map[string]channelEvent{}
+	metering := map[string]func(){}
+	defer func() {
+		for _, leave := range metering {
+			leave()
+		}
+	}()
 	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
@@ -126,6 +136,7 @@ func (c *channels) tellConditions(ctx context.Context) error {
 			}
 		}
 		told = present
+		c.followMeters(metering, present)
 		if n%int(time.Second/conditionEvery) == 0 {
 			c.signalFigures()
 		}
@@ -145,6 +156,26 @@ func (c *channels) conditions() map[string]channelEvent {
 	return all
 }
 
+// followMeters listens to the meters of exactly those channels that somebody
+// watches; metering holds how each is left.
+func (c *channels) followMeters(metering map[string]func(), present map[string]channelEvent) {
+	for id, leave := range metering {
+		if _, there := present[id]; !there || !c.bus.Wanted(id) {
+			leave()
+			delete(metering, id)
+		}
+	}
+	for id := range present {
+		if metering[id] != nil || !c.bus.Wanted(id) {
+			continue
+		}
+		leave, err := c.Meters(id, func(m worker.Meters) { c.bus.Signal("meters", id, metersEvent{id, m}) })
+		if err == nil { // else it was deleted just now
+			metering[id] = leave
+		}
+	}
+}
+
 func (c *channels) signalFigures() {
 	for _, run := range c.running() {
 		report := run.host.Report()
@@ -157,10 +188,18 @@ func (c *channels) signalFigures() {
 // tellEncoder tells when a new worker encodes with something else than the one
 // before it.
 func (c *channel) tellEncoder(before, ready *worker.Ready) {
-	if before == nil || before.Encoder.Device == ready.Encoder.Device && before.Encoder.Codec == ready.Encoder.Codec {
+	if before == nil {
+		c.encoder = ready.Encoder
 		return
 	}
-	c.Bus.Publish("encoder.fallback", encoderEvent{
-		Channel: c.ID, Device: ready.Encoder.Device, Codec: ready.Encoder.Codec, Reason: ready.Encoder.Reason,
-	})
+	if before.Encoder.Device == ready.Encoder.Device && before.Encoder.Codec == ready.Encoder.Codec {
+		return
+	}
+	event := encoderEvent{Channel: c.ID, Device: ready.Encoder.Device, Codec: ready.Encoder.Codec, Reason: ready.Encoder.Reason}
+	c.Bus.Publish("encoder.fallback", event)
+	if c.encoder.Device == ready.Encoder.Device && c.encoder.Codec == ready.Encoder.Codec {
+		c.fallback.Store(nil)
+	} else {
+		c.fallback.Store(fellBack(event))
+	}
 }
