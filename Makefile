@@ -13,7 +13,7 @@ make build        set up, then bin/millrace
 make test         set up, then every Go test that this machine can pass (ARGS=… goes to go test)
 make check        generated files, linters, layer rules, the control room's own checks, and every test
 make ui           the control room that the binary embeds
-make conformance  the conformance rules against a running appliance (URL=… of a multivariant playlist, ARGS=…)
+make conformance  the conformance rules against a running appliance (URL=… of a multivariant playlist, ARGS='-whip … -key … -whep …')
 make generate     write the generated files again
 make kernels      the CUDA kernel's PTX that is embedded, by clang-14
 make gpu-bench    bin/gpu-bench, which runs on any machine with an NVIDIA driver, and its table (ARGS=…)

@@ -4,6 +4,10 @@
 //
 //	go run ./conformance -for 30s http://host:8888/live/demo/index.m3u8
 //
+// and endpoints for WebRTC against those of RFC 9725 and the WHEP draft:
+//
+//	go run ./conformance -whip http://host:8888/whip/cam2 -key KEY -whep http://host:8888/whep/demo
+//
 // It prints one line per rule with its outcome and the evidence. The exit code
 // is 1 when a rule is broken, 2 when nothing could be asked.
 package main
@@ -39,27 +43,32 @@ func run(ctx context.Context, arguments []string, out, complaints io.Writer) int
 	length := flags.Duration("for", 20*time.Second, "how long to follow the playlists")
 	manifest := flags.String("mpd", "", "URL of the MPD (default: manifest.mpd beside the playlist; none: no DASH)")
 	only := flags.String("only", "", "rules to print, by the beginning of their IDs, separated by commas")
+	var rtc WebRTC
+	flags.StringVar(&rtc.Whip, "whip", "", "WHIP endpoint of a source that nobody publishes to")
+	flags.StringVar(&rtc.Key, "key", "", "its Bearer token")
+	flags.StringVar(&rtc.Whep, "whep", "", "WHEP endpoint of a program on air")
+	flags.StringVar(&rtc.Idle, "idle", "", "WHEP endpoint of what is not on air")
+	flags.BoolVar(&rtc.Slow, "slow", false, "check also what takes half a minute")
 	flags.Usage = func() {
-		fmt.Fprintln(complaints, "usage: conformance [flags] URL-of-multivariant-playlist")
+		fmt.Fprintln(complaints, "usage: conformance [flags] [URL-of-multivariant-playlist]")
 		flags.PrintDefaults()
 	}
-	if err := flags.Parse(arguments); err != nil || flags.NArg() != 1 {
+	if err := flags.Parse(arguments); err != nil || flags.NArg() > 1 || flags.NArg() == 0 && rtc.Whip == "" && rtc.Whep == "" {
 		if err == nil {
 			flags.Usage()
 		}
 		return exitUsage
 	}
-	master, err := url.Parse(flags.Arg(0))
-	if err != nil || !strings.HasPrefix(master.Scheme, "http") {
-		fmt.Fprintf(complaints, "conformance: %q is no http URL\n", flags.Arg(0))
-		return exitUsage
-	}
 	report := NewReport()
-	check := &Checker{Report: report, Client: NewClient(), Length: *length, Master: master.String(), Manifest: *manifest}
-	if check.Manifest == "" {
-		check.Manifest = resolve(check.Master, "manifest.mpd")
+	if flags.NArg() == 1 {
+		check := &Checker{Report: report, Client: NewClient(), Length: *length, Master: flags.Arg(0), Manifest: *manifest}
+		if err := check.start(ctx); err != nil {
+			fmt.Fprintln(complaints, "conformance:", err)
+			return exitUsage
+		}
 	}
-	if err := check.Run(ctx); err != nil {
+	rtc.Report, rtc.Client = report, NewClient()
+	if err := rtc.Run(ctx); err != nil {
 		fmt.Fprintln(complaints, "conformance:", err)
 		return exitUsage
 	}
@@ -68,6 +77,18 @@ func run(ctx context.Context, arguments []string, out, complaints io.Writer) int
 		return exitBroken
 	}
 	return 0
+}
+
+// start checks the presentation, if its address is one.
+func (c *Checker) start(ctx context.Context) error {
+	master, err := url.Parse(c.Master)
+	if err != nil || !strings.HasPrefix(master.Scheme, "http") {
+		return fmt.Errorf("%q is no http URL", c.Master)
+	}
+	if c.Manifest == "" {
+		c.Manifest = resolve(c.Master, "manifest.mpd")
+	}
+	return c.Run(ctx)
 }
 
 // resolve is a reference relative to a URL.

@@ -16,13 +16,15 @@ const (
 	needsSCTE   = "no timed metadata here"
 	needsPlayer = "needs browsers"
 	needsTLS    = "needs an https URL"
+	noWhip      = "needs -whip and -key"
+	noWhep      = "needs -whep"
 	needsIngest = "CMAF ingest is not offered"
 	noManifest  = "no MPD"
 )
 
 // rules are the rows in the order they are printed.
 func rules() []rule {
-	return append(append(append(hlsRules(), appleRules()...), dashRules()...), cmafRules()...)
+	return append(append(append(hlsRules(), appleRules()...), dashRules()...), append(cmafRules(), webrtcRules()...)...)
 }
 
 func hlsRules() []rule {
@@ -142,5 +144,37 @@ func cmafRules() []rule {
 		{"C11", "epoch AST, period PT0S, one period, no BaseURL", noManifest},
 		{"C12", "receiver errors", needsIngest},
 		{"C13", "replacement source continues", needsNode},
+	}
+}
+
+func webrtcRules() []rule {
+	return []rule{
+		{"W01", "an offer is answered with 201, type and Location", noWhip},
+		{"W02", "another type or malformed SDP: 4xx", noWhip},
+		{"W03", "the answer receives; offers that do not send are refused", noWhip},
+		{"W04", "more tracks than are taken, or a bad section: all refused", noWhip},
+		{"W05", "one bundle, rtcp-mux, all candidates", noWhip},
+		{"W06", "GET: 2xx without content", noWhip},
+		{"W07", "OPTIONS: CORS and Accept-Post", noWhip},
+		{"W08", "never 301 or 302", noWhip},
+		{"W09", "overload: 503 with Retry-After", noWhep},
+		{"W10", "PATCH of a wrong type or malformed: 4xx", noWhip},
+		{"W11", "of trickle and restart, what is not supported: 422", noWhip},
+		{"W12", "strong ETag, 428 without If-Match, 412 when stale", noWhip},
+		{"W13", "trickle: 204, unknown transports ignored", noWhip},
+		{"W14", "ICE restart: 200, media go on; a failed one ends nothing", noWhip},
+		{"W15", "DELETE: 200, then 404", noWhip},
+		{"W16", "consent expires", "needs -slow"},
+		{"W17", "Link only where configured, not on preflights", noWhip},
+		{"W18", "Bearer tokens, none for preflights", noWhip},
+		{"W19", "unguessable names, limited rates", noWhip},
+		{"W20", "setup:active taken or refused well", noWhip},
+		{"W21", "SDP is capped", noWhip},
+		{"E01", "201 with a sendonly answer that connects", noWhep},
+		{"E02", "nothing on air: 409 with Retry-After", "needs -idle"},
+		{"E03", "HEAD: 200 with the type", noWhep},
+		{"E04", "GET, OPTIONS and no redirects as W06 to W08", noWhep},
+		{"E05", "ICE, ETag and DELETE as W10 to W17", noWhep},
+		{"E06", "pictures are young: p95 below 500 ms", noWhep},
 	}
 }
