@@ -36,6 +36,7 @@ export function deskKeys(desk: Desk): Command[] {
     { id: "strip-previous", title: "Select the audio strip before", keys: ["ArrowLeft"], run: () => step(desk, -1) },
     { id: "follow", title: "Selected strip: sound follows the picture, or not", keys: ["A"], run: () => strip(desk, (s) => ({ mode: desk.audio(s).mode === "follow" ? "on" : "follow" })) },
     { id: "mute", title: "Selected strip: mute", keys: ["M"], run: () => strip(desk, (s) => ({ mute: !desk.audio(s).mute })) },
+    { id: "solo", title: "Selected strip: solo", keys: ["P"], run: () => strip(desk, (s) => ({ solo: !desk.audio(s).solo })) },
     ...([["ArrowUp", 0.5], ["ArrowDown", -0.5], ["Shift+ArrowUp", 3], ["Shift+ArrowDown", -3]] as const).map(([key, db]): Command => ({
       id: `fader-${key}`, title: `Selected strip: ${db > 0 ? "+" : "−"}${Math.abs(db)} dB`, keys: [key],
       run: () => strip(desk, (s) => ({ gainDb: Math.min(12, Math.max(-60, desk.audio(s).gainDb + db)) })),

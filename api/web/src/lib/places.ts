@@ -12,4 +12,7 @@ export const places: Place[] = [
 ];
 
 /** Paths are below /c/CHANNEL. */
-export const rooms: Place[] = [{ name: "control", path: "", text: "Control" }];
+export const rooms: Place[] = [
+  { name: "control", path: "", text: "Control" },
+  { name: "dvr", path: "/dvr", text: "DVR" },
+];

@@ -3,6 +3,7 @@
 import { all, call, Problem, Unreachable } from "./api";
 import type { AudioSettings, Capabilities, Channel, ChannelState, Clip, LiveAnswer, Recording, Scope, Source, System } from "./api";
 import { Feed, type ServerEvent } from "./feed";
+import { Meters, type Reading } from "./meters";
 import { notices } from "./notices.svelte";
 
 /** Without a word from the node for this long, its state is not shown as live any more. Milliseconds. */
@@ -32,7 +33,10 @@ class Server {
   /** Where players pull from, by the name that this page was reached by. */
   mediaOrigin = $derived(originOf(this.system?.mediaUrl));
 
+  readonly meters = new Meters();
+
   #heard = 0;
+  #watched = "";
   #feed = new Feed({
     event: (event) => this.#take(event),
     resync: () => void this.resync(),
@@ -89,6 +93,17 @@ class Server {
 
   source(id: string): Source | undefined {
     return this.sources.find((source) => source.id === id);
+  }
+
+  /** Follows a channel closely, with its meters, until the answer is called. */
+  watch(channel: string): () => void {
+    this.#watched = channel;
+    this.#feed.meter([channel]);
+    return () => {
+      if (this.#watched !== channel) return;
+      this.#watched = "";
+      this.#feed.meter([]);
+    };
   }
 
   /** Reads everything again: after a sign-in and after a break. */
@@ -177,7 +192,7 @@ class Server {
   #take(event: ServerEvent): void {
     this.#hear();
     const data = event.data ?? {};
-    const id = String(data.channel ?? data.id ?? "");
+    const id = String(data.channel ?? data.source ?? data.id ?? "");
     switch (event.type) {
       case "channel.program":
       case "channel.preview":
@@ -185,6 +200,11 @@ class Server {
         return;
       case "channel.audio":
         return this.setAudio(id, String(data.source), data.settings as AudioSettings);
+      case "meters":
+        return this.meters.take(event.data as unknown as Reading);
+      case "figures":
+      case "heartbeat":
+        return;
       case "tally.changed":
         return this.#tally(id, data.sources as Record<string, string>);
     }
@@ -215,8 +235,9 @@ class Server {
   #poll(slow: boolean): void {
     if (this.phase !== "ready") return;
     if (slow) void this.refresh("system");
-    if (!slow) for (const { id } of this.channels) void this.refresh(`state ${id}`);
-    if (this.#feed.live && !slow) return;
+    const live = this.#feed.live && !slow;
+    for (const { id } of this.channels) if (!live || id === this.#watched) void this.refresh(`state ${id}`);
+    if (live) return;
     for (const what of ["sources", "channels", "recordings", "clips"]) void this.refresh(what);
     for (const { id } of this.channels) void this.refresh(`audio ${id}`);
   }
