@@ -72,7 +72,7 @@ func (n *Node) capabilities() api.Capabilities {
 	return api.Capabilities{
 		Encoders: n.encoderDevice().Encoders, Layouts: scene.Layouts(),
 		Ingest: n.ingestProtocols(),
-		NotYet: []string{"cuda", "exact clips", "source recordings", "overlays", "transitions", "destinations", "cluster"},
+		NotYet: []string{"cuda", "source recordings", "overlays", "transitions", "destinations", "cluster"},
 	}
 }
 

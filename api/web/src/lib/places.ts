@@ -9,10 +9,15 @@ export interface Place {
 export const places: Place[] = [
   { name: "home", path: "/", text: "Home" },
   { name: "sources", path: "/sources", text: "Sources" },
+  { name: "recordings", path: "/recordings", text: "Recordings" },
+  { name: "health", path: "/health", text: "Health" },
+  { name: "settings", path: "/settings", text: "Settings" },
 ];
 
 /** Paths are below /c/CHANNEL. */
 export const rooms: Place[] = [
   { name: "control", path: "", text: "Control" },
   { name: "dvr", path: "/dvr", text: "DVR" },
+  { name: "guests", path: "/guests", text: "Guests" },
+  { name: "layout", path: "/layout", text: "Layouts" },
 ];

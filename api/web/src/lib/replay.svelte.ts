@@ -25,6 +25,7 @@ export class Replay {
     private readonly video: HTMLVideoElement,
     private readonly dvr: string, // ".../dvr/CHANNEL"
     private readonly frameMs: number,
+    private readonly segmentMs: number,
   ) {
     video.addEventListener("timeupdate", () => this.#follow());
     video.addEventListener("seeked", () => this.#follow());
@@ -89,14 +90,15 @@ export class Replay {
     if (!Hls.isSupported()) return void (this.note = "This browser has no Media Source Extensions.");
     this.#player?.destroy();
     [this.#from, this.#to, this.#wanted] = [from, to, at];
-    const player = new Hls({ enableWorker: false, startPosition: 0, maxBufferLength: 20, backBufferLength: 60 });
+    const player = new Hls({ enableWorker: false, startPosition: (at - Math.floor(from / this.segmentMs) * this.segmentMs) / 1000, maxBufferLength: 20, backBufferLength: 60 });
     this.#player = player;
     this.note = "loading";
-    player.on(Hls.Events.LEVEL_LOADED, () => {
-      if (this.#wanted) this.#seek(this.#wanted);
+    player.on(Hls.Events.FRAG_BUFFERED, () => {
+      this.note = "";
+      const wanted = this.#wanted;
       this.#wanted = 0;
+      if (wanted) this.#seek(wanted);
     });
-    player.on(Hls.Events.FRAG_BUFFERED, () => (this.note = ""));
     player.on(Hls.Events.ERROR, (_, { fatal, details }) => {
       if (fatal) this.note = `no picture here (${details})`;
     });
