@@ -39,6 +39,9 @@ func resolveAll(layers []Layer, canvas Size) ([]kernels.Layer, error) {
 		if !ok {
 			continue
 		}
+		if matte := layers[i].Matte; matte != nil && matte.Size != layers[i].Frame.Size {
+			return nil, fmt.Errorf("compose layer %d: its matte is of %v, its picture of %v", i, matte.Size, layers[i].Frame.Size)
+		}
 		if err := (Size{layer.Dst.W, layer.Dst.H}).check(); err != nil {
 			return nil, fmt.Errorf("compose layer %d: %w", i, err)
 		}
@@ -167,18 +170,26 @@ func (c *cpuCompositor) drawLayer(canvas *Frame, layer kernels.Layer, bounds ima
 		c.scale(C.MR_CANVAS, view(layer.Picture, &src), view(canvas.picture(), &dst)).top = C.int(dst.Min.Y)
 		return nil
 	}
-	scratch, err := c.pool.Get(Size{layer.Dst.W, layer.Dst.H})
+	picture, origin, err := c.atSize(layer.Picture, src, dst.Size())
 	if err != nil {
-		return fmt.Errorf("compose: %w", err)
+		return err
 	}
-	c.scratch = append(c.scratch, scratch)
-	c.scale(C.MR_SCRATCH, view(layer.Picture, &src), view(scratch.picture(), nil))
-
 	visible := dst.Intersect(bounds)
 	within := visible.Sub(dst.Min)
 	op := c.op(C.MR_MIX, C.MR_CANVAS)
-	op.src, op.dst, op.top = view(scratch.picture(), &within), view(canvas.picture(), &visible), C.int(visible.Min.Y)
+	part := within.Add(origin)
+	op.src, op.dst, op.top = view(picture, &part), view(canvas.picture(), &visible), C.int(visible.Min.Y)
 	op.opacity = C.int(layer.Opacity)
+	if layer.Matte.Plane[0] != nil {
+		matte, origin, err := c.atSize(layer.Matte, src, dst.Size())
+		if err != nil {
+			return err
+		}
+		part := within.Add(origin)
+		cover := view(matte, &part)
+		op.shape = [2]*C.uint8_t{cover.plane[0], cover.plane[1]}
+		op.mask_stride = [2]C.int{cover.stride[0], cover.stride[1]}
+	}
 	if layer.Radius > 0 || layer.Border > 0 {
 		shape := c.masks.get(maskKey{layer.Dst.W, layer.Dst.H, layer.Radius, 0})
 		op.shape = shape.at(within.Min)
@@ -192,6 +203,21 @@ func (c *cpuCompositor) drawLayer(canvas *Frame, layer kernels.Layer, bounds ima
 		}
 	}
 	return nil
+}
+
+// atSize is the part src of a picture at a size, and where it begins there: the
+// picture itself where nothing is scaled, else a scratch picture.
+func (c *cpuCompositor) atSize(picture kernels.Picture, src image.Rectangle, size image.Point) (kernels.Picture, image.Point, error) {
+	if src.Size() == size {
+		return picture, src.Min, nil
+	}
+	scratch, err := c.pool.Get(Size{size.X, size.Y})
+	if err != nil {
+		return picture, image.Point{}, fmt.Errorf("compose: %w", err)
+	}
+	c.scratch = append(c.scratch, scratch)
+	c.scale(C.MR_SCRATCH, view(picture, &src), view(scratch.picture(), nil))
+	return scratch.picture(), image.Point{}, nil
 }
 
 // scale lists the scaling of src into dst: by libyuv where that is a copy or
@@ -270,7 +296,7 @@ func (c *cpuCompositor) Close() {
 
 // solid layers replace every pixel of their rectangle.
 func solid(layer kernels.Layer) bool {
-	return layer.Opacity == 255 && layer.Radius == 0 && layer.Border == 0
+	return layer.Opacity == 255 && layer.Radius == 0 && layer.Border == 0 && layer.Matte.Plane[0] == nil
 }
 
 // hidden reports whether one of the layers above covers all that shows.

@@ -118,6 +118,9 @@ func scenes(a, b *Frame) map[string][]Layer {
 		"clear":            {{Frame: a, Dst: whole, Opacity: 0}},
 		"crop and contain": {{Frame: a, Crop: Crop{0.25, 0.1, 0.3, 0.8}, Dst: image.Rect(20, 10, 300, 170), Fit: Contain, Opacity: 1}},
 		"odd edges":        {{Frame: a, Dst: image.Rect(3, 5, 101, 77), Opacity: 1, Radius: 8}},
+		"matte":            {{Frame: a, Dst: whole, Opacity: 1}, {Frame: b, Matte: a, Dst: whole, Fit: Fill, Opacity: 0.8, Radius: 9, Border: Border{Width: 4}}},
+		"matte, scaled":    {{Frame: a, Dst: whole, Opacity: 1}, {Frame: b, Matte: a, Dst: image.Rect(31, 22, 131, 82), Opacity: 1}},
+		"matte, cut off":   {{Frame: b, Matte: a, Crop: Crop{0.2, 0.3, 0.5, 0.6}, Dst: image.Rect(-30, 100, 80, 220), Fit: Fill, Opacity: 1}},
 		"all border":       {{Frame: a, Dst: image.Rect(10, 10, 40, 40), Opacity: 1, Radius: 40, Border: Border{Width: 50, Color: RGB(255, 0, 0)}}},
 	}
 }
@@ -170,12 +173,15 @@ func flat(y, cb, cr uint8) clip {
 func TestUnscaledNoiseIsExact(t *testing.T) {
 	device := openCPU(t)
 	a, b := painted(t, device, Size{64, 48}, noise, 1), painted(t, device, Size{40, 20}, noise, 2)
+	matte := painted(t, device, Size{40, 20}, noise, 3)
 	defer a.Release()
 	defer b.Release()
+	defer matte.Release()
 	for opacity := range 256 {
 		got, want := both(t, device, CompositorConfig{Canvas: Size{64, 48}}, []Layer{
 			{Frame: a, Dst: image.Rect(0, 0, 64, 48), Opacity: 1},
 			{Frame: b, Dst: image.Rect(14, 8, 54, 28), Opacity: float64(opacity) / 255, Radius: float64(opacity % 12), Border: Border{Width: float64(opacity % 3), Color: RGB(9, 200, 30)}},
+			{Frame: b, Matte: matte, Dst: image.Rect(-6, 4, 34, 24), Opacity: float64(255-opacity) / 255},
 		}, false)
 		require.Zero(t, difference(got.Canvas, want.Canvas), "opacity %d", opacity)
 		got.Release()
@@ -282,3 +288,28 @@ func TestAnyGeometry(t *testing.T) {
 
 // byLibyuv reports whether libyuv may scale along an axis.
 func byLibyuv(from, to int) bool { return from > 7*to }
+
+// TestRewrittenFrameIsDrawnAgain: the same memory with other contents is not
+// taken for the same picture.
+func TestRewrittenFrameIsDrawnAgain(t *testing.T) {
+	device := openCPU(t)
+	compositor, err := device.NewCompositor(CompositorConfig{Canvas: Size{64, 36}})
+	require.NoError(t, err)
+	defer compositor.Close()
+	f, err := device.NewFrame(Size{64, 36})
+	require.NoError(t, err)
+	defer f.Release()
+	for _, luma := range []uint8{40, 90, 200} {
+		f.Rewrite()
+		f.Fill(Color{luma, 128, 128})
+		composition, err := compositor.Compose([]Layer{{Frame: f, Dst: image.Rect(0, 0, 64, 36), Opacity: 1}}, Black())
+		require.NoError(t, err)
+		pixels, _ := composition.Canvas.Plane(0)
+		require.Equal(t, luma, pixels[0])
+		composition.Release()
+	}
+	matte := painted(t, device, Size{8, 8}, noise, 1)
+	defer matte.Release()
+	_, err = compositor.Compose([]Layer{{Frame: f, Matte: matte, Dst: image.Rect(0, 0, 64, 36), Opacity: 1}}, Black())
+	require.ErrorContains(t, err, "matte")
+}

@@ -81,7 +81,11 @@ func (c *cudaCompositor) Compose(layers []Layer, background Color) (Composition,
 	if err != nil {
 		return Composition{}, err
 	}
-	if err := c.submit(composition, resolved, background); err != nil {
+	from := make([]*Frame, len(layers))
+	for i := range layers {
+		from[i] = layers[i].Frame
+	}
+	if err := c.submit(composition, from, resolved, background); err != nil {
 		composition.Release()
 		return Composition{}, fmt.Errorf("compose: %w", err)
 	}
@@ -101,13 +105,18 @@ func (c *cudaCompositor) resolve(layers []Layer) ([]kernels.Layer, error) {
 			return nil, fmt.Errorf("compose layer %d: %w", i, err)
 		}
 		layer.Frame = picture
+		if layer.Matte != nil {
+			if layer.Matte, err = c.device.onCard(layer.Matte); err != nil {
+				return nil, fmt.Errorf("compose the matte of layer %d: %w", i, err)
+			}
+		}
 		shown = append(shown, layer)
 	}
 	return resolveAll(shown, c.config.Canvas)
 }
 
-// submit starts the drawing.
-func (c *cudaCompositor) submit(composition Composition, layers []kernels.Layer, background Color) error {
+// submit starts the drawing, when what is drawn from is there.
+func (c *cudaCompositor) submit(composition Composition, from []*Frame, layers []kernels.Layer, background Color) error {
 	show := kernels.Show{
 		Canvas: composition.Canvas.picture(), Background: [3]uint8{background.Y, background.Cb, background.Cr}, Layers: layers,
 	}
@@ -124,6 +133,13 @@ func (c *cudaCompositor) submit(composition Composition, layers []kernels.Layer,
 	tiles, err := kernels.Pack(c.host.Bytes(), c.card.Address, shows)
 	if err != nil {
 		return err
+	}
+	for _, f := range from { // pictures that another compositor is still drawing
+		if f.tick != nil && f.tick != c.tick {
+			if err := f.tick.before(c.stream); err != nil {
+				return err
+			}
+		}
 	}
 	grid := cuda.Grid{Across: tiles, Down: 1, Threads: kernels.Threads}
 	if err := c.stream.Submit(c.device.compose, grid, c.card, c.host, size, c.tick.event); err != nil {

@@ -122,6 +122,9 @@ func TestCUDAEqualsTheReference(t *testing.T) {
 					Crop: Crop{rnd.Float64() / 2, rnd.Float64() / 2, 0.1 + rnd.Float64(), 0.1 + rnd.Float64()}, Radius: max(0, 30*rnd.Float64()-15),
 					Border: Border{Width: max(0, 8*rnd.Float64()-4), Color: RGB(200, 30, 90)},
 				})
+				if last := &layers[len(layers)-1]; rnd.IntN(3) == 0 {
+					last.Matte = last.Frame
+				}
 			}
 			requireEqual(t, device, config, compositor, layers)
 		}

@@ -32,9 +32,10 @@ type Frame struct {
 	tick   *tick       // what writes a picture on the card; nil when that is over
 	mirror *Frame      // the copy of a host's picture on a card, under that device's lock
 
-	refs atomic.Int32
-	home *Pool
-	body memory
+	version uint64 // counts rewriting; owned by who composes
+	refs    atomic.Int32
+	home    *Pool
+	body    memory
 }
 
 // memory is what a frame's planes point into.
@@ -72,6 +73,7 @@ func (f *Frame) Download() (*Frame, error) {
 // rule: what was made from its old contents is forgotten. It is for pictures drawn
 // anew every tick, two in turn, by the goroutine that composes them.
 func (f *Frame) Rewrite() {
+	f.version++
 	if mirror := f.mirror; mirror != nil {
 		f.mirror = nil
 		mirror.Release()

@@ -38,12 +38,15 @@ func (l *Layer) resolve(canvas Size) (layer kernels.Layer, ok bool) {
 		Border:      min(whole(l.Border.Width), (side+1)/2),
 		BorderColor: [3]uint8{l.Border.Color.Y, l.Border.Color.Cb, l.Border.Color.Cr},
 	}
+	if l.Matte != nil {
+		layer.Matte, layer.Radius, layer.Border = l.Matte.picture(), 0, 0
+	}
 	return layer, dst.Overlaps(image.Rect(0, 0, canvas.Width, canvas.Height))
 }
 
 // picture describes f to C.
 func (f *Frame) picture() kernels.Picture {
-	return kernels.Picture{Plane: f.plane, Stride: f.stride, Width: f.Size.Width, Height: f.Size.Height}
+	return kernels.Picture{Plane: f.plane, Stride: f.stride, Width: f.Size.Width, Height: f.Size.Height, Version: f.version}
 }
 
 // whole rounds a length in pixels; one above 0 stays visible.

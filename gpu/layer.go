@@ -43,6 +43,10 @@ type Layer struct {
 	Opacity float64 // 0..1; a layer with 0 is not drawn
 	Radius  float64 // of the corners, canvas pixels
 	Border  Border
+	// Matte is what the picture covers, for text and graphics: its luma plane
+	// covers luma, its Cb plane chroma, 0..255. It is of Frame's size, borrowed as
+	// Frame is, and takes the place of radius and border. nil: all of it.
+	Matte *Frame
 }
 
 // Border frames a layer, inside its rectangle.

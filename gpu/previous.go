@@ -17,6 +17,9 @@ func (p *previous) set(layers []Layer, resolved []kernels.Layer, background Colo
 	p.frames = nil
 	for _, layer := range layers {
 		p.frames = append(p.frames, layer.Frame.Retain())
+		if layer.Matte != nil {
+			p.frames = append(p.frames, layer.Matte.Retain())
+		}
 	}
 	for _, frame := range frames {
 		frame.Release()

@@ -155,7 +155,7 @@ func (d *cudaDevice) upload(f *Frame) (*Frame, error) {
 		mirror.Release()
 		return nil, err
 	}
-	mirror.Aspect = f.Aspect
+	mirror.Aspect, mirror.version = f.Aspect, f.version
 	return mirror, nil
 }
 

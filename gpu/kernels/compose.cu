@@ -216,7 +216,7 @@ PX_INLINE void px_compose_block(px_block *b, const px_show *show, px_int block)
 		if (!(b->flag[i] & PX_TOUCHES))
 			continue;
 		const px_source source = px_source_of(layer, tile.chroma);
-		if (source.ratio == PX_ANY || !px_inside(&tile, layer) || tile.columns % 4 != 0)
+		if (source.ratio == PX_ANY || source.matte.corner || !px_inside(&tile, layer) || tile.columns % 4 != 0)
 			PX_PHASE(px_measure(b, &tile, &source, t));
 		PX_PHASE(px_draw(b, &tile, &source, t));
 	}

@@ -40,6 +40,7 @@ typedef struct {
 // what they write might change the work list for all that the compiler knows.
 typedef struct {
 	px_plane first, second; // the block's planes; second is chroma's only
+	px_plane matte;         // of both; no corner: none
 	px_rect dst;
 	px_int opacity, radius, border, solid, ratio;
 	px_int x, y, w, h;    // dst in samples of the plane
@@ -96,7 +97,7 @@ PX_INLINE px_int px_inside(const px_tile *tile, const px_layer *layer)
 
 PX_INLINE px_int px_solid(const px_layer *layer)
 {
-	return layer->opacity == 255 && layer->radius == 0 && layer->border == 0;
+	return layer->opacity == 255 && layer->radius == 0 && layer->border == 0 && !layer->matte.plane[0];
 }
 
 // px_find notes which layers show on the tile.
@@ -133,22 +134,27 @@ PX_INLINE px_int px_ratio(const px_layer *layer)
 	return layer->src.w == 2 * layer->dst.w && layer->src.h == 2 * layer->dst.h ? PX_HALF : PX_ANY;
 }
 
-PX_INLINE px_plane px_plane_of(const px_layer *layer, px_int p)
+PX_INLINE px_plane px_plane_in(const px_picture *picture, const px_layer *layer, px_int p)
 {
 	const px_int c = p > 0;
 	px_plane plane;
-	plane.stride = layer->picture.stride[p];
-	plane.step = layer->picture.step[p];
-	plane.corner = layer->picture.plane[p] + (px_long)(layer->src.y >> c) * plane.stride + (layer->src.x >> c) * plane.step;
+	plane.stride = picture->stride[p];
+	plane.step = picture->step[p];
+	plane.corner = picture->plane[p] + (px_long)(layer->src.y >> c) * plane.stride + (layer->src.x >> c) * plane.step;
 	plane.color = layer->border_color[p];
 	return plane;
 }
+
+PX_INLINE px_plane px_plane_of(const px_layer *layer, px_int p) { return px_plane_in(&layer->picture, layer, p); }
 
 PX_INLINE px_source px_source_of(const px_layer *layer, px_int c)
 {
 	px_source s;
 	s.first = px_plane_of(layer, c);
 	s.second = px_plane_of(layer, 2 * c);
+	s.matte.corner = 0;
+	if (layer->matte.plane[0])
+		s.matte = px_plane_in(&layer->matte, layer, c);
 	s.dst = layer->dst;
 	s.opacity = layer->opacity;
 	s.radius = layer->radius;
@@ -216,9 +222,9 @@ PX_INLINE px_word px_halved(const px_plane *plane, px_int c, px_int x, px_int y)
 }
 
 // px_over_under draws one sample's value on what is under it (pixel.h, 6. to 8.).
-PX_INLINE px_int px_over_under(const px_source *s, px_int color, px_int c, px_int x, px_int y, px_int value, px_int under)
+PX_INLINE px_int px_over_under(const px_source *s, px_int color, px_int c, px_int x, px_int y, px_int cover, px_int value, px_int under)
 {
-	const px_int alpha = px_mix(0, px_shape(s->dst, s->radius, 0, c, x, y), s->opacity);
+	const px_int alpha = px_mix(0, cover, s->opacity);
 	if (alpha == 0)
 		return under;
 	if (s->border > 0)
@@ -245,8 +251,11 @@ PX_INLINE px_word px_draw_word(const px_block *b, const px_tile *tile, const px_
 		return values;
 	for (px_int i = 0; i < 4; i++) {
 		px_int value = under >> 8 * i & 255;
-		if (x + i >= 0 && x + i < s->w)
-			value = px_over_under(s, plane->color, c, x + i, y, values >> 8 * i & 255, value);
+		if (x + i >= 0 && x + i < s->w && column + i < tile->columns) {
+			const px_int cover = s->matte.corner ? px_any(s, &s->matte, b->across[column + i], b->down[row])
+							     : px_shape(s->dst, s->radius, 0, c, x + i, y);
+			value = px_over_under(s, plane->color, c, x + i, y, cover, values >> 8 * i & 255, value);
+		}
 		drawn |= (px_word)value << 8 * i;
 	}
 	return drawn;

@@ -41,6 +41,10 @@
 //    half up, of the distance between the pixel's centre and the circle's
 //    (for a radius of 0: none is cut). The coverage of a chroma sample is the
 //    mean of its four luma pixels', rounded half up.
+//    A layer with a matte has no shape, no radius and no border: its coverage is
+//    the matte, a picture of the layer's picture's size, taken through src and
+//    dst as the picture is (3. to 5.). Plane 0 covers luma, plane 1 chroma;
+//    values are 0..255, plane 2 is not looked at.
 //
 // 7. A border of `border` whole canvas pixels lies inside the shape: the inner
 //    shape is dst moved in by border on each side with radius max(radius -
@@ -92,6 +96,7 @@ typedef struct {
 	px_int radius;  // canvas pixels
 	px_int border;  // canvas pixels
 	px_byte border_color[3];
+	px_picture matte; // no planes: none
 } px_layer;
 
 // px_axis is one dst sample's filter along one axis (4.): the weights of src
@@ -216,7 +221,11 @@ PX_FUNCTION px_int px_drawn(const px_layer *layer, px_int p, px_int x, px_int y,
 	y -= layer->dst.y >> chroma;
 	if (x < 0 || y < 0 || x >= layer->dst.w >> chroma || y >= layer->dst.h >> chroma)
 		return under;
-	alpha = px_mix(0, px_shape(layer->dst, layer->radius, 0, p, x, y), layer->opacity);
+	if (layer->matte.plane[0])
+		alpha = px_scaled(&layer->matte, layer->src, layer->dst, chroma, x, y);
+	else
+		alpha = px_shape(layer->dst, layer->radius, 0, p, x, y);
+	alpha = px_mix(0, alpha, layer->opacity);
 	if (alpha == 0)
 		return under;
 	value = px_scaled(&layer->picture, layer->src, layer->dst, p, x, y);

@@ -18,6 +18,7 @@ type Picture struct {
 	Stride        [3]int
 	Step          [3]int // bytes from one sample to the next; 0 is 1
 	Width, Height int
+	Version       uint64 // of its contents, for comparing; C does not see it
 }
 
 // Rect is a rectangle of even pixels.
@@ -32,6 +33,7 @@ type Layer struct {
 	Radius      int  // canvas pixels
 	Border      int  // canvas pixels
 	BorderColor [3]uint8
+	Matte       Picture // zero: none
 }
 
 func (p Picture) c() C.px_picture {
@@ -55,6 +57,9 @@ func (l *Layer) c() C.px_layer {
 	}
 	for p, value := range l.BorderColor {
 		c.border_color[p] = C.px_byte(value)
+	}
+	if l.Matte.Plane[0] != nil {
+		c.matte = l.Matte.c()
 	}
 	return c
 }

@@ -21,6 +21,7 @@ type account struct {
 	lateness lateness
 	states   map[string]worker.SourceState // as last reported
 	reported media.Time
+	moving   bool               // a transition or a fade was under way, as last reported
 	reports  chan worker.Report // the newest one that was not taken
 }
 
@@ -62,14 +63,15 @@ func (e *Engine) account(n int64) {
 		return
 	}
 	t := e.rate.At(n)
-	changed := len(e.state.states) != len(e.desk.sources)
+	moving := e.desk.stage.from != nil || e.desk.black.moves(n)
+	changed := len(e.state.states) != len(e.desk.sources) || moving != e.state.moving
 	for id, s := range e.desk.sources {
 		changed = changed || e.state.states[id] != s.report.State
 	}
 	if !changed && int64(t)/int64(time.Second) == int64(e.state.reported)/int64(time.Second) {
 		return
 	}
-	e.state.reported = t
+	e.state.reported, e.state.moving = t, moving
 	e.state.states = make(map[string]worker.SourceState, len(e.desk.sources))
 	for id, s := range e.desk.sources {
 		e.state.states[id] = s.report.State
@@ -81,7 +83,7 @@ func (e *Engine) account(n int64) {
 func (e *Engine) describe(n int64) worker.Report {
 	report := worker.Report{
 		Frame: n, Late: e.state.lateness.total(), Repeated: e.state.repeated,
-		Program: e.desk.program, Preview: e.desk.preview,
+		Program: e.desk.program, Preview: e.desk.preview, Transition: e.desk.progress(n), Black: e.desk.black.at(n),
 		Sources:     make(map[string]worker.SourceReport, len(e.desk.sources)),
 		Rungs:       make(map[string]worker.Phase, len(e.ladder.rungs)),
 		Outstanding: e.config.Device.Outstanding(),

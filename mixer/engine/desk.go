@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
-	"time"
 
 	"millrace/gpu"
 	"millrace/internal/media"
@@ -19,33 +18,37 @@ import (
 type desk struct {
 	device gpu.Device
 	log    *slog.Logger
+	rate   media.Rate
 
 	show    worker.Show
 	sources map[string]*source
 	program string
 	preview string // "" while none was set
-	before  string // on program before the last cut
+	before  string // on program before the last take
 
-	placed []placed           // the program scene, lowest first
-	onAir  map[string]float32 // how much of each source is in it, 0..1; those that are not are absent
+	stage   *stage // of the program
+	vision  *vision
+	black   fade
+	onAir   map[string]float32 // how much of each source is in the program's sound, 0..1; those that are not in it are absent
+	resting bool               // onAir is that of the stage at rest
 
 	changed func(sources map[string]*source) // the set of sources is another one
 }
 
-// placed is one layer of the program scene.
-type placed struct {
-	source *source
-	layer  gpu.Layer // without its frame
-}
-
 // newDesk makes the show's sources. changed hears of every later set of them.
 func newDesk(device gpu.Device, show worker.Show, log *slog.Logger) (*desk, error) {
-	d := &desk{device: device, log: log, sources: map[string]*source{}, changed: func(map[string]*source) {}}
+	d := &desk{
+		device: device, log: log, rate: show.Canvas.Rate, sources: map[string]*source{}, changed: func(map[string]*source) {},
+		stage: &stage{scene: show.Program}, vision: newVision(device, show.Canvas),
+	}
 	if err := d.take(show, show.Program); err != nil {
 		d.close()
 		return nil, err
 	}
 	d.preview, d.before = show.Preview, show.Program
+	if show.Black {
+		d.black.to = 1
+	}
 	return d, nil
 }
 
@@ -112,7 +115,8 @@ func (d *desk) take(show worker.Show, program string) error {
 	if _, ok := find(show, d.preview); !ok {
 		d.preview = ""
 	}
-	d.put(program)
+	d.program = program
+	d.refresh()
 	d.changed(next)
 	for id, s := range old {
 		if next[id] != s {
@@ -131,141 +135,25 @@ func (d *desk) discard(made map[string]*source) {
 	}
 }
 
-// put places a scene of the show on program.
-func (d *desk) put(id string) {
+// refresh resolves the scenes on program anew. A scene that is gone from the show
+// is gone from a transition too.
+func (d *desk) refresh() {
+	if _, ok := find(d.show, d.stage.scene); !ok {
+		d.stage = &stage{scene: d.program}
+	}
+	for s := d.stage; s != nil; s = s.from {
+		s.placements = d.placements(s.scene)
+		if s.from != nil {
+			if _, ok := find(d.show, s.from.scene); !ok {
+				s.from = nil
+			}
+		}
+	}
+	d.resting = false
+}
+
+// placements is a scene of the show on the canvas.
+func (d *desk) placements(id string) []scene.Placement {
 	s, _ := find(d.show, id)
-	d.program, d.placed, d.onAir = id, nil, map[string]float32{}
-	for _, p := range s.Placements() {
-		from := d.sources[p.Source]
-		if from == nil {
-			continue
-		}
-		d.onAir[p.Source] = 1
-		d.placed = append(d.placed, placed{from, layer(p, d.show.Canvas)})
-	}
-}
-
-// layer is a placement in canvas pixels.
-func layer(p scene.Placement, canvas worker.Canvas) gpu.Layer {
-	width := float64(canvas.Width)
-	l := gpu.Layer{
-		Crop:    gpu.Crop(p.Crop),
-		Dst:     p.Rect.Pixels(canvas.Width, canvas.Height),
-		Fit:     gpu.Fit(p.Fit),
-		Opacity: p.Opacity,
-		Radius:  p.Radius * width,
-		Border:  gpu.Border{Width: p.Border.Width * width, Color: gpu.RGB(255, 255, 255)},
-	}
-	if color, err := scene.ParseColor(p.Border.Color); err == nil {
-		l.Border.Color = gpu.RGB(color.R, color.G, color.B)
-	}
-	return l
-}
-
-// execute applies a command at tick n and says what came of it.
-func (d *desk) execute(command worker.Command, n int64) worker.Ack {
-	ack := worker.Ack{ID: command.ID, Frame: n}
-	code, err := d.apply(command)
-	if err != nil {
-		ack.Code, ack.Error = code, err.Error()
-	}
-	ack.Program, ack.Preview = d.program, d.preview
-	return ack
-}
-
-// apply does show, preview and cut in this order, all or nothing.
-func (d *desk) apply(command worker.Command) (code string, err error) {
-	if command.Expect != nil && *command.Expect != d.program {
-		return worker.AckMoved, fmt.Errorf("program is %q, not %q", d.program, *command.Expect)
-	}
-	show, preview, program := d.show, d.preview, d.program
-	if command.Show != nil {
-		show = *command.Show
-	}
-	if command.Preview != nil {
-		preview = *command.Preview
-		if _, ok := find(show, preview); !ok && preview != "" {
-			return worker.AckUnknown, fmt.Errorf("no scene %q", preview)
-		}
-	}
-	if command.Cut != nil {
-		if program = *command.Cut; program == "" {
-			program = preview
-		}
-		if program == "" {
-			program = d.before
-		}
-		if _, ok := find(show, program); !ok {
-			return worker.AckUnknown, fmt.Errorf("no scene %q", program)
-		}
-	}
-	if command.Show != nil {
-		if err := d.take(show, program); err != nil {
-			return worker.AckInvalid, err
-		}
-	}
-	d.preview = preview
-	if _, ok := find(show, preview); !ok {
-		d.preview = ""
-	}
-	if command.Cut != nil {
-		d.cut(program)
-	}
-	return "", nil
-}
-
-// cut puts a scene on program. What it replaces goes to preview where preview
-// was what came on air, so that cut after cut goes to and fro.
-func (d *desk) cut(to string) {
-	from := d.program
-	if from != to {
-		d.before = from
-	}
-	if d.preview == to {
-		d.preview = from
-	}
-	d.put(to)
-}
-
-// layers gives the program scene with the present pictures.
-func (d *desk) layers(into []gpu.Layer) []gpu.Layer {
-	for _, p := range d.placed {
-		l := p.layer
-		if l.Frame = p.source.frame; l.Frame == nil {
-			l.Frame, l.Crop = p.source.slate, gpu.Crop{}
-		}
-		into = append(into, l)
-	}
-	return into
-}
-
-// advance moves every source to tick n at t. On a tick that repeats the last
-// picture nothing is drawn.
-func (d *desk) advance(n int64, t media.Time, repeat bool) {
-	for id, s := range d.sources {
-		s.advance(n, t, d.onAir[id] > 0 && !repeat)
-	}
-}
-
-// composed hears that the program scene was composed at now.
-func (d *desk) composed(now time.Time) {
-	for id, s := range d.sources {
-		if d.onAir[id] > 0 {
-			s.compose(now)
-		}
-	}
-}
-
-// done ends the tick for every source.
-func (d *desk) done() {
-	for _, s := range d.sources {
-		s.done()
-	}
-}
-
-func (d *desk) close() {
-	for _, s := range d.sources {
-		s.close()
-	}
-	d.sources = nil
+	return s.Placements(d.show.Canvas.Width, d.show.Canvas.Height)
 }

@@ -52,7 +52,6 @@ type Engine struct {
 	work    *sync.WaitGroup
 	working context.Context
 	last    gpu.Composition // owned; what a late tick repeats
-	layers  []gpu.Layer
 	state   account
 
 	metering metering

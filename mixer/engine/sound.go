@@ -15,12 +15,13 @@ type soundDesk struct {
 	matrix  audio.Matrix
 	program []*soundRung // AAC and Opus of one sound
 	limiter audio.Limiter
+	level   float32 // of the program at the end of the last tick: what a fade to black left of it
 	returns returns
 }
 
 // newSoundDesk is for the renditions of sound in Ready.
 func newSoundDesk(show worker.Show, ready worker.Ready, config Config) soundDesk {
-	d := soundDesk{rate: show.Canvas.Rate, returns: newReturns(show, ready, config)}
+	d := soundDesk{rate: show.Canvas.Rate, level: 1, returns: newReturns(show, ready, config)}
 	for i, sound := range soundsOf(show) {
 		stream := len(show.Ladder) + i
 		d.program = append(d.program, &soundRung{
@@ -53,7 +54,9 @@ func (d *soundDesk) tick(n int64, desk *desk, meter *audio.Meter) error {
 		s.voice.Mix(bus, s.sound(), from-s.delay(), s.strip(desk.onAir[config.ID], soloed))
 	}
 	d.matrix.Sum()
-	bus := d.matrix.Bus()
+	bus, level := d.matrix.Bus(), float32(1-desk.black.at(n))
+	bus.Ramp(d.level, level)
+	d.level = level
 	d.limiter.Process(bus)
 	meter.Write(bus)
 	for _, r := range d.program {

@@ -27,6 +27,8 @@ type source struct {
 	// The present tick.
 	frame  *gpu.Frame // owned when input is set; nil for the slate
 	report worker.SourceReport
+	stale  *gpu.Frame // owned; the newest picture, however old, when somebody asked
+	at     media.Time
 }
 
 func newSource(device gpu.Device, config worker.Source, rate media.Rate, log *slog.Logger) (*source, error) {
@@ -72,9 +74,18 @@ func pointee[T any](p *T) (v T) {
 	return v
 }
 
+// newest is the picture that came last, however old; nil before the first.
+func (s *source) newest() *gpu.Frame {
+	if s.stale == nil && s.input != nil {
+		s.stale = s.input.pictures.at(s.at)
+	}
+	return s.stale
+}
+
 // advance moves the source to tick n at t. A test source draws only for a
 // tick that is composed with it.
 func (s *source) advance(n int64, t media.Time, composed bool) {
+	s.at = t
 	if s.test != nil {
 		if composed {
 			s.frame = s.test.show(n)
@@ -102,7 +113,10 @@ func (s *source) done() {
 	if s.input != nil && s.frame != nil {
 		s.frame.Release()
 	}
-	s.frame = nil
+	if s.stale != nil {
+		s.stale.Release()
+	}
+	s.frame, s.stale = nil, nil
 }
 
 // sound is where the source's samples come from.

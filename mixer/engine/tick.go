@@ -39,7 +39,7 @@ func (e *Engine) tick(n int64, repeat bool) error {
 
 	if repeat {
 		e.state.repeated++
-	} else if err := e.compose(); err != nil {
+	} else if err := e.compose(n); err != nil {
 		return fmt.Errorf("compose frame %d: %w", n, err)
 	}
 	begin = e.state.compose.lap(begin)
@@ -76,12 +76,14 @@ func (e *Engine) obey(n int64) {
 	}
 }
 
-// compose draws the program scene; the engine keeps the result for ticks that
-// come too late for their own.
-func (e *Engine) compose() error {
-	e.layers = e.desk.layers(e.layers[:0])
-	composition, err := e.compositor.Compose(e.layers, gpu.Black())
-	clear(e.layers)
+// compose draws the program of frame n; the engine keeps the result for ticks
+// that come too late for their own.
+func (e *Engine) compose(n int64) error {
+	layers, err := e.desk.picture(n)
+	if err != nil {
+		return err
+	}
+	composition, err := e.compositor.Compose(layers, gpu.Black())
 	if err != nil {
 		return err
 	}

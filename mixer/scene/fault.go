@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -17,6 +18,7 @@ type Fault struct {
 const (
 	MaxLayers  = 32
 	MaxNameLen = 100 // characters
+	MaxLabel   = 60  // characters
 )
 
 // tolerance is how far a sum of fractions may leave the picture.
@@ -36,6 +38,9 @@ func (s Scene) Validate(sources []string) []Fault {
 		v.add("/layers", "a scene has a layout or layers, not both")
 	case s.Layout != "":
 		v.layout(s.Layout, s.Slots)
+		v.missing("/missing", s.Missing)
+	case s.Missing != "":
+		v.add("/missing", "layers say each for itself what they show without a picture")
 	case len(s.Slots) > 0:
 		v.add("/slots", "slots need a layout")
 	case len(s.Layers) == 0:
@@ -70,12 +75,10 @@ func (v *validation) source(pointer, id string) {
 }
 
 func (v *validation) layout(name string, slots []string) {
-	places := len(cells(name))
+	places := Slots(name)
 	switch {
-	case slices.Contains(later(), name):
-		v.add("/layout", "layout %q is something that this version does not do yet", name)
 	case places == 0:
-		v.add("/layout", "unknown layout %.40q", name)
+		v.add("/layout", "unknown layout %.40q; layouts are %s", name, strings.Join(Layouts(), ", "))
 	case len(slots) > places:
 		v.add("/slots", "layout %q has %d slots", name, places)
 	default:
@@ -88,7 +91,17 @@ func (v *validation) layout(name string, slots []string) {
 }
 
 func (v *validation) placement(at string, p Placement) {
-	v.source(at+"/source", p.Source)
+	if p.drawn() {
+		v.check(p.Source == "", at+"/source", "a layer of kind %s has no source", p.Kind)
+		v.check(p.Kind != KindTicker, at+"/kind", "a ticker is an overlay, not a layer")
+		v.graphic(at, p.Graphic)
+	} else {
+		v.source(at+"/source", p.Source)
+		v.check(p.Graphic == Graphic{Kind: p.Kind}, at+"/kind", "a layer with text, asset or style is of kind text, image or clock")
+	}
+	v.check(utf8.RuneCountInString(p.Label) <= MaxLabel && utf8.ValidString(p.Label) && !strings.ContainsFunc(p.Label, unprintable),
+		at+"/label", "must be at most %d characters in one line", MaxLabel)
+	v.missing(at+"/missing", p.Missing)
 	v.rect(at+"/rect", p.Rect, "canvas")
 	if p.Crop != (Rect{}) {
 		v.rect(at+"/crop", p.Crop, "source")
@@ -106,6 +119,14 @@ func (v *validation) placement(at string, p Placement) {
 		v.check(err == nil, at+"/border/color", "must be a colour like #rrggbb")
 	}
 	v.check(p.Z >= -1000 && p.Z <= 1000, at+"/z", "must be -1000 to 1000")
+}
+
+func (v *validation) missing(at string, m Missing) {
+	switch m {
+	case "", MissingSlate, MissingHold, MissingHide, MissingBlack:
+	default:
+		v.add(at, "must be slate, hold, hide or black")
+	}
 }
 
 // fraction is written so that NaN fails.

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Scene is a named arrangement of sources: a built-in layout with slots, or
@@ -17,7 +18,21 @@ type Scene struct {
 	Layout string      `json:"layout,omitempty"`
 	Slots  []string    `json:"slots,omitempty"` // source ids, row by row; "" leaves the cell empty
 	Layers []Placement `json:"layers,omitempty"`
+	// Missing is the layout's cells' while their source has no picture.
+	Missing Missing `json:"missing,omitempty"`
 }
+
+// Missing says what a cell shows while its source has no picture, or none that
+// is newer than the source's hold time.
+type Missing string
+
+// The policies. An empty one is MissingSlate.
+const (
+	MissingSlate Missing = "slate" // the source's slate
+	MissingHold  Missing = "hold"  // the newest picture, however old; the slate before the first
+	MissingHide  Missing = "hide"  // nothing: what lies under the cell
+	MissingBlack Missing = "black"
+)
 
 // Fit says how a picture of one shape fills a rectangle of another.
 type Fit string
@@ -29,9 +44,10 @@ const (
 	Fill    Fit = "fill"    // stretches
 )
 
-// Placement is one source on the canvas.
+// Placement is one source, or something that the mixer draws, on the canvas.
 type Placement struct {
-	Source  string  `json:"source"`
+	Source string `json:"source,omitempty"` // of KindSource
+	Graphic
 	Rect    Rect    `json:"rect"`             // where, in fractions of the canvas; all of it when absent from JSON
 	Crop    Rect    `json:"crop,omitzero"`    // which part, in fractions of the source's picture; zero is all of it
 	Fit     Fit     `json:"fit,omitempty"`    // empty is Cover
@@ -39,6 +55,8 @@ type Placement struct {
 	Radius  float64 `json:"radius,omitempty"` // of the corners, in fractions of the canvas width
 	Border  Border  `json:"border,omitzero"`  // drawn inside the rectangle
 	Z       int     `json:"z,omitempty"`      // higher is nearer; equals keep their order
+	Label   string  `json:"label,omitempty"`  // a strip of text at the lower edge
+	Missing Missing `json:"missing,omitempty"`
 }
 
 // Border frames a placement.
@@ -63,11 +81,9 @@ func (p *Placement) UnmarshalJSON(data []byte) error {
 
 // Sources are the ids that the scene shows, in order of first use.
 func (s Scene) Sources() []string {
-	seen := map[string]bool{}
 	var ids []string
-	for _, placement := range s.Placements() {
-		if !seen[placement.Source] {
-			seen[placement.Source] = true
+	for _, placement := range s.Placements(16, 9) {
+		if placement.Source != "" && !slices.Contains(ids, placement.Source) {
 			ids = append(ids, placement.Source)
 		}
 	}

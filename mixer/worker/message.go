@@ -5,6 +5,7 @@ import (
 
 	"millrace/internal/child/sandbox"
 	"millrace/internal/media"
+	"millrace/mixer/scene"
 )
 
 // Version of the protocol. Server and worker are one binary, so a difference
@@ -119,15 +120,28 @@ type Gone struct {
 // Quit asks the worker to finish what it holds and exit with code 0.
 type Quit struct{}
 
-// Command changes what is on air. Cut, Preview and Show are applied in the
-// order Show, Preview, Cut on one tick.
+// Command changes what is on air. What it holds is applied on one tick, in the
+// order Show, Preview, Cut or Bar, Black.
 type Command struct {
 	ID      uint64  `json:"id"`                // assigned by the Host
 	At      int64   `json:"at,omitempty"`      // exactly on this frame; 0 is the next tick
 	Cut     *string `json:"cut,omitempty"`     // scene to put on program; "" takes the preview
 	Preview *string `json:"preview,omitempty"` // scene to put on preview
-	Show    *Show   `json:"show,omitempty"`    // new sources, scenes, audio; its Program and Preview are ignored
+	Show    *Show   `json:"show,omitempty"`    // new sources, scenes, audio; its Program, Preview and Black are ignored
+	// With is how the scene of Cut comes on air, or that of Bar; nil cuts. The
+	// scene is program from the first frame that shows something of it.
+	With *scene.Transition `json:"with,omitempty"`
+	// Bar moves the T-bar: how much of the preview, or of the scene of Cut, is on
+	// air, 0..1. At 1 that scene is program, at 0 nothing of it is left.
+	Bar   *float64 `json:"bar,omitempty"`
+	Black *Black   `json:"black,omitempty"`
 	Expect  *string `json:"expect,omitempty"`  // refuse unless this scene is on program
+}
+
+// Black fades all of the program, its sound too, to black or back.
+type Black struct {
+	On         bool `json:"on"`
+	DurationMs int  `json:"durationMs"`
 }
 
 // Ack answers a Command once it took effect or was refused.
@@ -156,10 +170,21 @@ type Report struct {
 	Repeated    uint64                  `json:"repeated"` // frames encoded again because a rung was behind
 	Program     string                  `json:"program"`
 	Preview     string                  `json:"preview"`
+	Transition  *Progress               `json:"transition,omitempty"` // nil at rest
+	Black       float64                 `json:"black,omitempty"`      // how much of the program is faded to black, 0..1
 	Sources     map[string]SourceReport `json:"sources"`
 	Phases      Phases                  `json:"phases"`
 	Rungs       map[string]Phase        `json:"rungs"`       // by rung: from a tick being due to its packet going out
 	Outstanding int                     `json:"outstanding"` // pictures held
+}
+
+// Progress is a transition under way, on the frame of its report.
+type Progress struct {
+	From     string               `json:"from"` // scene
+	To       string               `json:"to"`   // scene
+	Type     scene.TransitionType `json:"type"`
+	Position float64              `json:"position"`      // 0..1
+	End      int64                `json:"end,omitempty"` // the frame on which To is alone; 0 under a hand on the T-bar
 }
 
 // SourceState is what the mixer shows of a source.

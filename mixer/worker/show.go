@@ -16,6 +16,7 @@ type Show struct {
 	Scenes       []scene.Scene `json:"scenes"`
 	Program      string        `json:"program"`           // scene id
 	Preview      string        `json:"preview,omitempty"` // scene id; empty while none was set
+	Black        bool          `json:"black,omitempty"`   // faded to black
 	Ladder       []Rung        `json:"ladder"`
 	AudioID      string        `json:"audioId"`      // id of the audio rendition, "audio"
 	AudioBitrate int           `json:"audioBitrate"` // bits per second

@@ -40,6 +40,19 @@ func (b Block) add(other Block) {
 	}
 }
 
+// Ramp multiplies b by a gain that moves evenly from one value to another.
+func (b Block) Ramp(from, to float32) {
+	if from == 1 && to == 1 {
+		return
+	}
+	step := (to - from) / float32(max(b.Len(), 1))
+	for _, channel := range b {
+		for i := range channel {
+			channel[i] *= from + step*float32(i+1)
+		}
+	}
+}
+
 // Peak is the largest magnitude in b.
 func (b Block) Peak() float32 {
 	var peak float32
