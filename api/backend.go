@@ -78,6 +78,14 @@ type Take struct {
 	Frame   int64
 	Time    time.Time
 	Expect  string // the scene that must be on program; "" is any
+
+	Auto       bool       // by a transition instead of a cut
+	Transition Transition // of Auto and TBar; without a type or colour it has the channel's
+	DurationMs *int       // of Auto; nil is the channel's
+	TBar       *float64   // a position, 0..1, instead of a cut
+	Black      *bool      // fade to black or back instead
+	Toggle     bool       // fade to black or back instead, the other way than now
+	FadeMs     int        // of Black and Toggle
 }
 
 // Live acts on what is on air.

@@ -14,7 +14,7 @@ import (
 // later are the keys and values of the public contract that this version
 // refuses by name, so that nobody takes a planned feature for a typing error.
 var laterKeys = map[string]bool{
-	"backup": true, "slate": true, "loudness": true, "transition": true, "durationMs": true,
+	"backup": true, "slate": true, "loudness": true,
 	"label": true, "url": true, "asset": true, "s3": true, "iso": true,
 }
 
@@ -69,7 +69,7 @@ func notYet(what string) string { return fmt.Sprintf("this version does not do %
 
 // laterRoutes are the routes of the public contract that this version has not.
 var laterRoutes = regexp.MustCompile(`^/v1/(webhooks|export|import|assets)(/|$)|` +
-	`^/v1/channels/[^/]+/(auto|ftb|overlays|timed-events|destinations)(/|$)|^/v1/sources/[^/]+/thumbnail\.jpg$`)
+	`^/v1/channels/[^/]+/(overlays|timed-events|destinations)(/|$)|^/v1/sources/[^/]+/thumbnail\.jpg$`)
 
 // unknownRoute answers what no route of the document answers.
 func (s *Server) unknownRoute(c echo.Context) error {

@@ -25,6 +25,39 @@ func (s *Server) SetPreview(ctx context.Context, r SetPreviewRequestObject) (Set
 	return SetPreview200JSONResponse(answer), err
 }
 
+// Auto answers POST /v1/channels/{id}/auto.
+func (s *Server) Auto(ctx context.Context, r AutoRequestObject) (AutoResponseObject, error) {
+	b := r.Body
+	take := Take{Scene: b.Scene, Expect: b.Expect.Program, Auto: true, DurationMs: b.DurationMs, Transition: Transition{Type: b.Transition, Color: b.Color}}
+	if err := take.setAt(b.At); err != nil {
+		return nil, err
+	}
+	answer, err := s.backend.Take(ctx, r.Id, take)
+	return Auto200JSONResponse(answer), err
+}
+
+// Tbar answers POST /v1/channels/{id}/tbar.
+func (s *Server) Tbar(ctx context.Context, r TbarRequestObject) (TbarResponseObject, error) {
+	b := r.Body
+	take := Take{Scene: b.Scene, Expect: b.Expect.Program, TBar: &b.Position, Transition: Transition{Type: b.Transition, Color: b.Color}}
+	if err := take.setAt(b.At); err != nil {
+		return nil, err
+	}
+	answer, err := s.backend.Take(ctx, r.Id, take)
+	return Tbar200JSONResponse(answer), err
+}
+
+// FadeToBlack answers POST /v1/channels/{id}/ftb.
+func (s *Server) FadeToBlack(ctx context.Context, r FadeToBlackRequestObject) (FadeToBlackResponseObject, error) {
+	b := r.Body
+	take := Take{Expect: b.Expect.Program, Black: b.On, Toggle: b.On == nil, FadeMs: b.DurationMs}
+	if err := take.setAt(b.At); err != nil {
+		return nil, err
+	}
+	answer, err := s.backend.Take(ctx, r.Id, take)
+	return FadeToBlack200JSONResponse(answer), err
+}
+
 // setAt reads the two forms of `at`: an instant or a frame.
 func (t *Take) setAt(at At) error {
 	text, err := at.MarshalJSON()

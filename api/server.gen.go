@@ -440,8 +440,10 @@ func (e SessionKind) Valid() bool {
 
 // Defines values for ShowEventType.
 const (
+	ShowEventTypeAuto    ShowEventType = "auto"
 	ShowEventTypeChange  ShowEventType = "change"
 	ShowEventTypeCut     ShowEventType = "cut"
+	ShowEventTypeFtb     ShowEventType = "ftb"
 	ShowEventTypeMark    ShowEventType = "mark"
 	ShowEventTypePreview ShowEventType = "preview"
 )
@@ -449,9 +451,13 @@ const (
 // Valid indicates whether the value is a known member of the ShowEventType enum.
 func (e ShowEventType) Valid() bool {
 	switch e {
+	case ShowEventTypeAuto:
+		return true
 	case ShowEventTypeChange:
 		return true
 	case ShowEventTypeCut:
+		return true
+	case ShowEventTypeFtb:
 		return true
 	case ShowEventTypeMark:
 		return true
@@ -522,6 +528,63 @@ func (e SourceViewKind) Valid() bool {
 	case SourceViewKindPush:
 		return true
 	case SourceViewKindTest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TransitionType.
+const (
+	TransitionTypeCut       TransitionType = "cut"
+	TransitionTypeDip       TransitionType = "dip"
+	TransitionTypeDissolve  TransitionType = "dissolve"
+	TransitionTypeFade      TransitionType = "fade"
+	TransitionTypeMix       TransitionType = "mix"
+	TransitionTypeMorph     TransitionType = "morph"
+	TransitionTypePushDown  TransitionType = "push-down"
+	TransitionTypePushLeft  TransitionType = "push-left"
+	TransitionTypePushRight TransitionType = "push-right"
+	TransitionTypePushUp    TransitionType = "push-up"
+	TransitionTypeWipe      TransitionType = "wipe"
+	TransitionTypeWipeDown  TransitionType = "wipe-down"
+	TransitionTypeWipeLeft  TransitionType = "wipe-left"
+	TransitionTypeWipeRight TransitionType = "wipe-right"
+	TransitionTypeWipeUp    TransitionType = "wipe-up"
+)
+
+// Valid indicates whether the value is a known member of the TransitionType enum.
+func (e TransitionType) Valid() bool {
+	switch e {
+	case TransitionTypeCut:
+		return true
+	case TransitionTypeDip:
+		return true
+	case TransitionTypeDissolve:
+		return true
+	case TransitionTypeFade:
+		return true
+	case TransitionTypeMix:
+		return true
+	case TransitionTypeMorph:
+		return true
+	case TransitionTypePushDown:
+		return true
+	case TransitionTypePushLeft:
+		return true
+	case TransitionTypePushRight:
+		return true
+	case TransitionTypePushUp:
+		return true
+	case TransitionTypeWipe:
+		return true
+	case TransitionTypeWipeDown:
+		return true
+	case TransitionTypeWipeLeft:
+		return true
+	case TransitionTypeWipeRight:
+		return true
+	case TransitionTypeWipeUp:
 		return true
 	default:
 		return false
@@ -673,6 +736,23 @@ type AuditWho struct {
 // AuditWhoKind defines model for AuditWho.Kind.
 type AuditWhoKind string
 
+// AutoRequest defines model for AutoRequest.
+type AutoRequest struct {
+	// At When to act: an instant, or a frame of the canvas rate since the Unix epoch
+	At    At     `json:"at,omitempty,omitzero"`
+	Color string `json:"color,omitempty,omitzero"`
+
+	// DurationMs The channel's transition has the defaults
+	DurationMs *int   `json:"durationMs,omitempty"`
+	Expect     Expect `json:"expect,omitempty,omitzero"`
+
+	// Scene Examples: cam1
+	Scene Slug `json:"scene,omitempty,omitzero"`
+
+	// Transition `fade` and `dissolve` are other names of `mix`, `wipe` of `wipe-right`; `dip` goes through a colour; in `morph` the sources that both scenes show glide from place to place
+	Transition TransitionType `json:"transition,omitempty,omitzero"`
+}
+
 // Canvas defines model for Canvas.
 type Canvas struct {
 	Height int        `json:"height"`
@@ -716,6 +796,9 @@ type Channel struct {
 
 	// Stopped Set by the stop action; a stopped channel stays stopped across restarts
 	Stopped bool `json:"stopped,omitempty,omitzero"`
+
+	// Transition How /auto brings a scene on air unless it says otherwise; mix over 500 ms unless it is named
+	Transition Transition `json:"transition,omitempty,omitzero"`
 }
 
 // ChannelAudio defines model for ChannelAudio.
@@ -754,7 +837,10 @@ type ChannelState struct {
 	Filler int64 `json:"filler,omitempty,omitzero"`
 
 	// Frame Count of the canvas rate since the Unix epoch
-	Frame   int64  `json:"frame"`
+	Frame int64 `json:"frame"`
+
+	// Ftb The program is faded to black or on its way there
+	Ftb     bool   `json:"ftb"`
 	Preview string `json:"preview"`
 	Program string `json:"program"`
 
@@ -771,8 +857,9 @@ type ChannelState struct {
 		Late     int64 `json:"late"`
 		Repeated int64 `json:"repeated"`
 	} `json:"ticks"`
-	Time    Timestamp `json:"time"`
-	Workers struct {
+	Time       Timestamp        `json:"time"`
+	Transition *TransitionState `json:"transition,omitempty"`
+	Workers    struct {
 		Pid      int   `json:"pid,omitempty,omitzero"`
 		Restarts int64 `json:"restarts"`
 	} `json:"workers"`
@@ -877,6 +964,17 @@ type Expect struct {
 	Program Slug `json:"program"`
 }
 
+// FTBRequest defines model for FTBRequest.
+type FTBRequest struct {
+	// At When to act: an instant, or a frame of the canvas rate since the Unix epoch
+	At         At     `json:"at,omitempty,omitzero"`
+	DurationMs int    `json:"durationMs,omitempty,omitzero"`
+	Expect     Expect `json:"expect,omitempty,omitzero"`
+
+	// On The other way than now unless it is named
+	On *bool `json:"on,omitempty"`
+}
+
 // IngestAddresses defines model for IngestAddresses.
 type IngestAddresses struct {
 	Guest struct {
@@ -956,7 +1054,10 @@ type Layer = scene.Placement
 
 // LiveAnswer defines model for LiveAnswer.
 type LiveAnswer struct {
-	Frame   int64     `json:"frame"`
+	Frame int64 `json:"frame"`
+
+	// Ftb The program is faded to black or on its way there
+	Ftb     bool      `json:"ftb,omitempty,omitzero"`
 	Preview string    `json:"preview"`
 	Program string    `json:"program"`
 	Time    Timestamp `json:"time"`
@@ -971,6 +1072,9 @@ type MarkRequest struct {
 
 // MergePatch JSON merge patch (RFC 7396)
 type MergePatch map[string]interface{}
+
+// Missing What a cell shows while its source has no picture: its slate (unless another is named), the newest picture however old, what lies under the cell, or black
+type Missing = scene.Missing
 
 // Name defines model for Name.
 type Name = string
@@ -1280,6 +1384,21 @@ type System struct {
 	Version string    `json:"version"`
 }
 
+// TBarRequest defines model for TBarRequest.
+type TBarRequest struct {
+	// At When to act: an instant, or a frame of the canvas rate since the Unix epoch
+	At       At      `json:"at,omitempty,omitzero"`
+	Color    string  `json:"color,omitempty,omitzero"`
+	Expect   Expect  `json:"expect,omitempty,omitzero"`
+	Position float64 `json:"position"`
+
+	// Scene Examples: cam1
+	Scene Slug `json:"scene,omitempty,omitzero"`
+
+	// Transition `fade` and `dissolve` are other names of `mix`, `wipe` of `wipe-right`; `dip` goes through a colour; in `morph` the sources that both scenes show glide from place to place
+	Transition TransitionType `json:"transition,omitempty,omitzero"`
+}
+
 // Tag defines model for Tag.
 type Tag = string
 
@@ -1324,6 +1443,37 @@ type TrackInfo struct {
 	SampleRate int    `json:"sampleRate,omitempty,omitzero"`
 	Width      int    `json:"width,omitempty,omitzero"`
 }
+
+// Transition defines model for Transition.
+type Transition struct {
+	// Color Of a dip; black unless it is named
+	Color      string `json:"color,omitempty,omitzero"`
+	DurationMs int    `json:"durationMs,omitempty,omitzero"`
+
+	// Type `fade` and `dissolve` are other names of `mix`, `wipe` of `wipe-right`; `dip` goes through a colour; in `morph` the sources that both scenes show glide from place to place
+	Type TransitionType `json:"type"`
+}
+
+// TransitionState defines model for TransitionState.
+type TransitionState struct {
+	// EndFrame The frame on which the new scene is alone; absent under a hand on the T-bar
+	EndFrame int64 `json:"endFrame,omitempty,omitzero"`
+
+	// From A scene
+	From string `json:"from"`
+
+	// Position How much of the way was done when the state was read, 0 to 1
+	Position float64 `json:"position"`
+
+	// To A scene
+	To string `json:"to"`
+
+	// Type `fade` and `dissolve` are other names of `mix`, `wipe` of `wipe-right`; `dip` goes through a colour; in `morph` the sources that both scenes show glide from place to place
+	Type TransitionType `json:"type"`
+}
+
+// TransitionType `fade` and `dissolve` are other names of `mix`, `wipe` of `wipe-right`; `dip` goes through a colour; in `morph` the sources that both scenes show glide from place to place
+type TransitionType string
 
 // User defines model for User.
 type User struct {
@@ -1651,8 +1801,14 @@ type PatchSourceAudioJSONRequestBody = MergePatch
 // PatchSourceAudioApplicationMergePatchPlusJSONRequestBody defines body for PatchSourceAudio for application/merge-patch+json ContentType.
 type PatchSourceAudioApplicationMergePatchPlusJSONRequestBody = MergePatch
 
+// AutoJSONRequestBody defines body for Auto for application/json ContentType.
+type AutoJSONRequestBody = AutoRequest
+
 // CutJSONRequestBody defines body for Cut for application/json ContentType.
 type CutJSONRequestBody = CutRequest
+
+// FadeToBlackJSONRequestBody defines body for FadeToBlack for application/json ContentType.
+type FadeToBlackJSONRequestBody = FTBRequest
 
 // CreateMarkJSONRequestBody defines body for CreateMark for application/json ContentType.
 type CreateMarkJSONRequestBody = MarkRequest
@@ -1674,6 +1830,9 @@ type PatchSceneApplicationMergePatchPlusJSONRequestBody = MergePatch
 
 // PutSceneJSONRequestBody defines body for PutScene for application/json ContentType.
 type PutSceneJSONRequestBody = Scene
+
+// TbarJSONRequestBody defines body for Tbar for application/json ContentType.
+type TbarJSONRequestBody = TBarRequest
 
 // CreateClipJSONRequestBody defines body for CreateClip for application/json ContentType.
 type CreateClipJSONRequestBody = ClipRequest
@@ -1829,9 +1988,15 @@ type ServerInterface interface {
 
 	// (PATCH /v1/channels/{id}/audio/{source})
 	PatchSourceAudio(ctx echo.Context, id ID, source SourceID) error
+	// Auto Take the preview scene, or the one named, to program by a transition that begins on a frame
+	// (POST /v1/channels/{id}/auto)
+	Auto(ctx echo.Context, id ID) error
 	// Cut Take the preview scene, or the one named, to program on a frame
 	// (POST /v1/channels/{id}/cut)
 	Cut(ctx echo.Context, id ID) error
+	// FadeToBlack Fade the whole program, with its sound, to black, or back
+	// (POST /v1/channels/{id}/ftb)
+	FadeToBlack(ctx echo.Context, id ID) error
 	// CreateMark Write a text on the timeline
 	// (POST /v1/channels/{id}/marks)
 	CreateMark(ctx echo.Context, id ID, params CreateMarkParams) error
@@ -1868,6 +2033,9 @@ type ServerInterface interface {
 
 	// (POST /v1/channels/{id}/stop)
 	StopChannel(ctx echo.Context, id ID) error
+	// Tbar Move the T-bar, which brings the preview scene on air by hand; at 1 it is program, at 0 nothing of it is left
+	// (POST /v1/channels/{id}/tbar)
+	Tbar(ctx echo.Context, id ID) error
 	// GetTimeline What the channel holds of a time, and what was done on air
 	// (GET /v1/channels/{id}/timeline)
 	GetTimeline(ctx echo.Context, id ID, params GetTimelineParams) error
@@ -2392,6 +2560,22 @@ func (w *ServerInterfaceWrapper) PatchSourceAudio(ctx echo.Context) error {
 	return err
 }
 
+// Auto converts echo context to params.
+func (w *ServerInterfaceWrapper) Auto(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Auto(ctx, id)
+	return err
+}
+
 // Cut converts echo context to params.
 func (w *ServerInterfaceWrapper) Cut(ctx echo.Context) error {
 	var err error
@@ -2405,6 +2589,22 @@ func (w *ServerInterfaceWrapper) Cut(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.Cut(ctx, id)
+	return err
+}
+
+// FadeToBlack converts echo context to params.
+func (w *ServerInterfaceWrapper) FadeToBlack(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FadeToBlack(ctx, id)
 	return err
 }
 
@@ -2749,6 +2949,22 @@ func (w *ServerInterfaceWrapper) StopChannel(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StopChannel(ctx, id)
+	return err
+}
+
+// Tbar converts echo context to params.
+func (w *ServerInterfaceWrapper) Tbar(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Tbar(ctx, id)
 	return err
 }
 
@@ -3749,6 +3965,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/v1/channels/:id/scenes/:sid", wrapper.PutScene, options.OperationMiddlewares["putScene"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/preview", wrapper.SetPreview, options.OperationMiddlewares["setPreview"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/cut", wrapper.Cut, options.OperationMiddlewares["cut"]...)
+	router.POST(options.BaseURL+"/v1/channels/:id/auto", wrapper.Auto, options.OperationMiddlewares["auto"]...)
+	router.POST(options.BaseURL+"/v1/channels/:id/tbar", wrapper.Tbar, options.OperationMiddlewares["tbar"]...)
+	router.POST(options.BaseURL+"/v1/channels/:id/ftb", wrapper.FadeToBlack, options.OperationMiddlewares["fadeToBlack"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/audio", wrapper.GetAudio, options.OperationMiddlewares["getAudio"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.GetSourceAudio, options.OperationMiddlewares["getSourceAudio"]...)
 	router.PATCH(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.PatchSourceAudio, options.OperationMiddlewares["patchSourceAudio"]...)
@@ -4496,6 +4715,46 @@ func (response PatchSourceAudiodefaultApplicationProblemPlusJSONResponse) VisitP
 	return err
 }
 
+type AutoRequestObject struct {
+	Id   ID `json:"id"`
+	Body *AutoJSONRequestBody
+}
+
+type AutoResponseObject interface {
+	VisitAutoResponse(w http.ResponseWriter) error
+}
+
+type Auto200JSONResponse LiveAnswer
+
+func (response Auto200JSONResponse) VisitAutoResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AutodefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AutodefaultApplicationProblemPlusJSONResponse) VisitAutoResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CutRequestObject struct {
 	Id   ID `json:"id"`
 	Body *CutJSONRequestBody
@@ -4525,6 +4784,46 @@ type CutdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CutdefaultApplicationProblemPlusJSONResponse) VisitCutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FadeToBlackRequestObject struct {
+	Id   ID `json:"id"`
+	Body *FadeToBlackJSONRequestBody
+}
+
+type FadeToBlackResponseObject interface {
+	VisitFadeToBlackResponse(w http.ResponseWriter) error
+}
+
+type FadeToBlack200JSONResponse LiveAnswer
+
+func (response FadeToBlack200JSONResponse) VisitFadeToBlackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FadeToBlackdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FadeToBlackdefaultApplicationProblemPlusJSONResponse) VisitFadeToBlackResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5048,6 +5347,46 @@ type StopChanneldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StopChanneldefaultApplicationProblemPlusJSONResponse) VisitStopChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TbarRequestObject struct {
+	Id   ID `json:"id"`
+	Body *TbarJSONRequestBody
+}
+
+type TbarResponseObject interface {
+	VisitTbarResponse(w http.ResponseWriter) error
+}
+
+type Tbar200JSONResponse LiveAnswer
+
+func (response Tbar200JSONResponse) VisitTbarResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TbardefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TbardefaultApplicationProblemPlusJSONResponse) VisitTbarResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6712,9 +7051,15 @@ type StrictServerInterface interface {
 
 	// (PATCH /v1/channels/{id}/audio/{source})
 	PatchSourceAudio(ctx context.Context, request PatchSourceAudioRequestObject) (PatchSourceAudioResponseObject, error)
+	// Auto Take the preview scene, or the one named, to program by a transition that begins on a frame
+	// (POST /v1/channels/{id}/auto)
+	Auto(ctx context.Context, request AutoRequestObject) (AutoResponseObject, error)
 	// Cut Take the preview scene, or the one named, to program on a frame
 	// (POST /v1/channels/{id}/cut)
 	Cut(ctx context.Context, request CutRequestObject) (CutResponseObject, error)
+	// FadeToBlack Fade the whole program, with its sound, to black, or back
+	// (POST /v1/channels/{id}/ftb)
+	FadeToBlack(ctx context.Context, request FadeToBlackRequestObject) (FadeToBlackResponseObject, error)
 	// CreateMark Write a text on the timeline
 	// (POST /v1/channels/{id}/marks)
 	CreateMark(ctx context.Context, request CreateMarkRequestObject) (CreateMarkResponseObject, error)
@@ -6751,6 +7096,9 @@ type StrictServerInterface interface {
 
 	// (POST /v1/channels/{id}/stop)
 	StopChannel(ctx context.Context, request StopChannelRequestObject) (StopChannelResponseObject, error)
+	// Tbar Move the T-bar, which brings the preview scene on air by hand; at 1 it is program, at 0 nothing of it is left
+	// (POST /v1/channels/{id}/tbar)
+	Tbar(ctx context.Context, request TbarRequestObject) (TbarResponseObject, error)
 	// GetTimeline What the channel holds of a time, and what was done on air
 	// (GET /v1/channels/{id}/timeline)
 	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
@@ -7435,6 +7783,47 @@ func (sh *strictHandler) PatchSourceAudio(ctx echo.Context, id ID, source Source
 	return nil
 }
 
+// Auto operation middleware
+func (sh *strictHandler) Auto(ctx echo.Context, id ID) error {
+	var request AutoRequestObject
+
+	request.Id = id
+
+	var body AutoJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Auto(ctx.Request().Context(), request.(AutoRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Auto")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AutoResponseObject); ok {
+		return validResponse.VisitAutoResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Cut operation middleware
 func (sh *strictHandler) Cut(ctx echo.Context, id ID) error {
 	var request CutRequestObject
@@ -7470,6 +7859,47 @@ func (sh *strictHandler) Cut(ctx echo.Context, id ID) error {
 		return err
 	} else if validResponse, ok := response.(CutResponseObject); ok {
 		return validResponse.VisitCutResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FadeToBlack operation middleware
+func (sh *strictHandler) FadeToBlack(ctx echo.Context, id ID) error {
+	var request FadeToBlackRequestObject
+
+	request.Id = id
+
+	var body FadeToBlackJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FadeToBlack(ctx.Request().Context(), request.(FadeToBlackRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FadeToBlack")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FadeToBlackResponseObject); ok {
+		return validResponse.VisitFadeToBlackResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -7896,6 +8326,47 @@ func (sh *strictHandler) StopChannel(ctx echo.Context, id ID) error {
 		return err
 	} else if validResponse, ok := response.(StopChannelResponseObject); ok {
 		return validResponse.VisitStopChannelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Tbar operation middleware
+func (sh *strictHandler) Tbar(ctx echo.Context, id ID) error {
+	var request TbarRequestObject
+
+	request.Id = id
+
+	var body TbarJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Tbar(ctx.Request().Context(), request.(TbarRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Tbar")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TbarResponseObject); ok {
+		return validResponse.VisitTbarResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

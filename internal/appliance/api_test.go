@@ -101,7 +101,14 @@ func TestChannelLife(t *testing.T) {
 
 	frozen := c.must(422, "PATCH", "/v1/channels/main", `{"canvas":{"rate":"30"}}`, "If-Match", "*")
 	require.Contains(t, frozen.body, `"pointer":"/canvas"`)
-	c.must(409, "POST", "/v1/channels/main/cut", `{}`) // it does not run
+	for _, action := range []string{"cut", "auto", "ftb"} {
+		c.must(409, "POST", "/v1/channels/main/"+action, `{}`) // it does not run
+	}
+	c.must(422, "POST", "/v1/channels/main/auto", `{"transition":"explode"}`)
+	c.must(422, "POST", "/v1/channels/main/auto", `{"durationMs":99999}`)
+	c.must(422, "POST", "/v1/channels/main/tbar", `{"position":1.5}`)
+	c.must(422, "POST", "/v1/channels/main/tbar", `{}`)
+	require.Contains(t, c.must(200, "PATCH", "/v1/channels/main", `{"transition":{"type":"wipe","durationMs":300}}`, "If-Match", "*").body, `"wipe"`)
 	c.must(200, "PATCH", "/v1/channels/main/audio/cam1", `{"gainDb":-6}`)
 	require.Contains(t, c.must(200, "GET", "/v1/channels/main/audio", "").body, `"gainDb":-6`)
 	c.must(422, "PATCH", "/v1/channels/main/audio/cam1", `{"gainDb":1e9}`)
@@ -161,7 +168,7 @@ func TestPagesByCursor(t *testing.T) {
 
 func TestWhatIsNotThereSaysSo(t *testing.T) {
 	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
-	for _, path := range []string{"/v1/import", "/v1/export", "/v1/channels/demo/auto", "/v1/webhooks/x"} {
+	for _, path := range []string{"/v1/import", "/v1/export", "/v1/channels/demo/overlays", "/v1/webhooks/x"} {
 		require.Contains(t, c.must(501, "POST", path, `{}`).body, "this version does not do")
 	}
 	c.must(404, "GET", "/v1/frob", "")

@@ -40,6 +40,7 @@ type channelConfig struct {
 	Worker       child.Command
 	Clips        string                   // directory of what exact clips have of their own
 	Reencoder    record.Reencoder         // for the beginnings of exact clips
+	Reported     func(worker.Report)      // must not block
 	Feed         func(source string) feed // nil where there is none, as for test sources
 	Origin       *origin.Handler
 	Viewers      *whep.Server // nil where WebRTC is off
@@ -79,7 +80,7 @@ func newChannel(config channelConfig) *channel {
 	c.host = worker.NewHost(worker.Config{
 		Channel: config.ID, Show: config.Show, Clock: config.Clock, Rate: config.Grid.Rate, GOPFrames: config.Grid.GOPFrames(),
 		Device: config.Device, Command: config.Worker, MemoryLimit: workerMemory,
-		OnReady: c.beginProgram, OnWorker: c.connectFeeds, Log: config.Log,
+		OnReady: c.beginProgram, OnWorker: c.connectFeeds, OnReport: config.Reported, Log: config.Log,
 	})
 	if config.Viewers != nil {
 		c.viewing = &viewing{

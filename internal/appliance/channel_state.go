@@ -84,7 +84,7 @@ func (c *channel) fillerFrames() int64 {
 }
 
 // sourceStates says how each source of a channel arrives and what is shown of it.
-func (c *channels) sourceStates(document api.Channel, onAir air, run *channel) map[string]api.ChannelSourceState {
+func (c *channels) sourceStates(document api.Channel, onAir air, moving *worker.Progress, run *channel) map[string]api.ChannelSourceState {
 	var report worker.Report
 	if run != nil {
 		report = run.host.Report()
@@ -92,7 +92,7 @@ func (c *channels) sourceStates(document api.Channel, onAir air, run *channel) m
 	states := make(map[string]api.ChannelSourceState, len(document.Sources))
 	for _, id := range document.Sources {
 		state := api.ChannelSourceState{
-			State: api.SourceStateLive, Tally: api.ChannelSourceStateTally(tally(document, onAir, id)), Showing: "live",
+			State: api.SourceStateLive, Tally: api.ChannelSourceStateTally(tally(document, onAir, moving, id)), Showing: "live",
 		}
 		if feed := c.sources.feed(id); feed != nil {
 			state.State = api.SourceState(feed.State().State)

@@ -39,7 +39,8 @@ type program struct {
 	run     *channel // nil between runs
 	failure error    // why the last run ended; nil while one goes on
 
-	meters meterHub
+	meters   meterHub
+	movement movement
 }
 
 // channels keeps the programs of the node. It implements api.Channels, api.Live,
@@ -59,9 +60,11 @@ type channels struct {
 	byID map[string]*program
 	ctx  context.Context // of Run; nil before
 
-	feedMu sync.Mutex      // of moved, held for no more than a look
-	moved  map[string]bool // sources whose publisher came (false) or went (true); Run tells the workers
-	wake   chan struct{}   // moved is not empty; capacity 1
+	feedMu   sync.Mutex    // of moved, held for no more than a look
+	airMoved chan *program // a transition began or ended there; the tally is told
+
+	moved map[string]bool // sources whose publisher came (false) or went (true); Run tells the workers
+	wake  chan struct{}   // moved is not empty; capacity 1
 }
 
 func openChannels(ctx context.Context, store state.Store, sources *sources, base channelConfig) (*channels, error) {
@@ -82,7 +85,7 @@ func openChannels(ctx context.Context, store state.Store, sources *sources, base
 		return nil, err
 	}
 	c := &channels{archive: archive, showLog: showLog, store: store, sources: sources, clock: base.Clock, log: base.Log, bus: base.Bus, base: base, byID: map[string]*program{},
-		moved: map[string]bool{}, wake: make(chan struct{}, 1)}
+		moved: map[string]bool{}, wake: make(chan struct{}, 1), airMoved: make(chan *program, 64)}
 	if c.maker, err = newClipMaker(c); err != nil {
 		return nil, err
 	}
@@ -229,6 +232,7 @@ func (c *channels) newRun(p *program) (*channel, error) {
 	if config.Store, err = c.openStore(p); err != nil {
 		return nil, err
 	}
+	config.Reported = func(r worker.Report) { c.reported(p, r) }
 	config.Show = func() worker.Show { return c.show(p) }
 	config.Feed = func(id string) feed {
 		if f := c.sources.feed(id); f != nil {

@@ -155,7 +155,7 @@ func (c *channels) withGuest(source string) []guestChannel {
 		}
 		list = append(list, guestChannel{
 			ID: id, Name: document.Name, Running: p.run != nil,
-			Tally: api.ChannelSourceStateTally(tally(document, p.onAir.Value, source)),
+			Tally: api.ChannelSourceStateTally(tally(document, p.onAir.Value, p.movement.progress(), source)),
 		})
 	}
 	slices.SortFunc(list, func(a, b guestChannel) int { return strings.Compare(a.ID, b.ID) })

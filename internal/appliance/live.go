@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"millrace/api"
 	"millrace/internal/media"
+	"millrace/mixer/scene"
 	"millrace/mixer/worker"
 )
 
@@ -39,25 +41,42 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 		p.taken = ack.Frame
 		onAir := p.onAir.Value
 		onAir.Program, onAir.Preview = ack.Program, ack.Preview
+		if command.Black != nil {
+			onAir.Black = command.Black.On
+		}
 		err = c.storeAir(ctx, p, onAir)
 	}
+	black := p.onAir.Value.Black
 	c.mu.Unlock()
-	done := api.ShowEvent{Type: api.ShowEventTypeCut, Frame: ack.Frame, Program: ack.Program, Preview: ack.Preview}
-	if take.Preview {
-		done.Type = api.ShowEventTypePreview
-	}
+	p.movement.heard(ack.Frame, ack.Transition)
+	done := api.ShowEvent{Type: eventOf(command), Frame: ack.Frame, Program: ack.Program, Preview: ack.Preview}
 	c.tellTaken(p, rate, done)
-	c.note(ctx, p, done)
+	if command.Bar == nil || ack.Transition == nil { // a hand's way is nothing to look up later
+		c.note(ctx, p, done)
+	}
 	return api.LiveAnswer{
-		Program: ack.Program, Preview: ack.Preview, Frame: ack.Frame,
+		Program: ack.Program, Preview: ack.Preview, Ftb: black, Frame: ack.Frame,
 		Time: api.Timestamp{Time: rate.At(ack.Frame).UTC()},
 	}, err
+}
+
+// eventOf is how the show log names a command.
+func eventOf(command worker.Command) api.ShowEventType {
+	switch {
+	case command.Preview != nil:
+		return api.ShowEventTypePreview
+	case command.Black != nil:
+		return api.ShowEventTypeFtb
+	case command.With != nil:
+		return api.ShowEventTypeAuto
+	}
+	return api.ShowEventTypeCut
 }
 
 // command words a take for the worker.
 func (c *channels) command(p *program, take api.Take) (worker.Command, media.Rate, error) {
 	c.mu.RLock()
-	document := p.stored.Value
+	document, black := p.stored.Value, p.onAir.Value.Black
 	c.mu.RUnlock()
 	rate, err := media.ParseRate(string(document.Canvas.Rate))
 	if err != nil {
@@ -67,10 +86,19 @@ func (c *channels) command(p *program, take api.Take) (worker.Command, media.Rat
 		return worker.Command{}, rate, api.NotFound("scene", take.Scene)
 	}
 	command := worker.Command{At: take.Frame}
-	if take.Preview {
+	switch {
+	case take.Preview:
 		command.Preview = &take.Scene
-	} else {
-		command.Cut = &take.Scene
+	case take.Black != nil || take.Toggle:
+		command.Black = &worker.Black{On: take.Toggle && !black, DurationMs: take.FadeMs}
+		if take.Black != nil {
+			command.Black.On = *take.Black
+		}
+	default:
+		command.Cut, command.Bar = &take.Scene, take.TBar
+		if take.Auto || take.TBar != nil {
+			command.With = transitionOf(take, document.Transition)
+		}
 	}
 	if take.Expect != "" {
 		command.Expect = &take.Expect
@@ -83,6 +111,40 @@ func (c *channels) command(p *program, take api.Take) (worker.Command, media.Rat
 		return command, rate, api.Invalid(api.Fault{Pointer: "/at", Detail: fmt.Sprintf("it is more than %v ahead", takeAhead)})
 	}
 	return command, rate, nil
+}
+
+// transitionOf is a take's transition, with what it does not say from the
+// channel's.
+func transitionOf(take api.Take, usual api.Transition) *scene.Transition {
+	asked := take.Transition
+	if asked.Type == "" {
+		asked.Type, asked.Color = usual.Type, cmp.Or(asked.Color, usual.Color)
+	}
+	asked.DurationMs = usual.DurationMs
+	if take.DurationMs != nil {
+		asked.DurationMs = *take.DurationMs
+	}
+	return &scene.Transition{Type: transitionType(asked.Type), DurationMs: asked.DurationMs, Color: asked.Color}
+}
+
+// transitionType takes a transition's other names for its own.
+func transitionType(named api.TransitionType) scene.TransitionType {
+	switch named {
+	case api.TransitionTypeFade, api.TransitionTypeDissolve:
+		return scene.Mix
+	case api.TransitionTypeWipe:
+		return scene.WipeRight
+	}
+	return scene.TransitionType(named)
+}
+
+// transitionState is where a transition stands on a frame.
+func transitionState(p *worker.Progress, rate media.Rate, frame int64) *api.TransitionState {
+	s := &api.TransitionState{From: p.From, To: p.To, Type: api.TransitionType(p.Type), Position: p.Position, EndFrame: p.End}
+	if left := p.End - frame; p.End > 0 && p.Frames > 0 {
+		s.Position = min(max(1-float64(left)/float64(p.Frames), p.Position), 1)
+	}
+	return s
 }
 
 func hasScene(document api.Channel, id string) bool {
@@ -224,6 +286,11 @@ func (c *channels) ChannelState(id string) (api.ChannelState, error) {
 	c.mu.RUnlock()
 	s := api.ChannelState{Program: onAir.Program, Preview: onAir.Preview, Time: api.Timestamp{Time: c.clock.Now().UTC()}}
 	c.describeRun(&s, run, failure, document)
-	s.Sources = c.sourceStates(document, onAir, run)
+	moving := p.movement.progress()
+	if moving != nil && run != nil {
+		s.Transition = transitionState(moving, run.Grid.Rate, s.Frame)
+	}
+	s.Ftb = onAir.Black
+	s.Sources = c.sourceStates(document, onAir, moving, run)
 	return s, nil
 }

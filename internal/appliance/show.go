@@ -17,6 +17,7 @@ const audioRendition = "audio"
 // stored apart from the channel's settings.
 type air struct {
 	Program string                       `json:"program"`
+	Black   bool                         `json:"black,omitempty"` // faded to black, or on its way there
 	Preview string                       `json:"preview"`
 	Audio   map[string]api.AudioSettings `json:"audio,omitempty"` // by source; absent is the default
 }
@@ -49,6 +50,9 @@ func completed(document api.Channel) api.Channel {
 	}
 	if document.Program == "" {
 		document.Program = document.Scenes[0].ID
+	}
+	if document.Transition.Type == "" {
+		document.Transition = api.Transition{Type: api.TransitionTypeMix, DurationMs: int(scene.DefaultTransition.Milliseconds())}
 	}
 	if document.Audio.Bitrate == 0 {
 		document.Audio.Bitrate = 128_000
@@ -177,7 +181,7 @@ func showOf(document api.Channel, onAir air, source func(id string) (api.Source,
 		return worker.Show{}, fmt.Errorf("channel %q: %w", document.Id, err)
 	}
 	show := worker.Show{
-		Channel: document.Id, Program: onAir.Program, Preview: onAir.Preview,
+		Channel: document.Id, Program: onAir.Program, Preview: onAir.Preview, Black: onAir.Black,
 		Canvas:  worker.Canvas{Width: document.Canvas.Width, Height: document.Canvas.Height, Rate: rate},
 		Scenes:  slices.Clone(document.Scenes),
 		AudioID: audioRendition, AudioBitrate: document.Audio.Bitrate,
@@ -219,17 +223,17 @@ func inputOf(s api.Source, audio api.AudioSettings) worker.Source {
 	return input
 }
 
-// tally says where a source is seen.
-func tally(document api.Channel, onAir air, source string) string {
-	for _, s := range document.Scenes {
-		if s.ID == onAir.Program && slices.Contains(scene.Scene(s).Sources(), source) {
-			return "program"
-		}
+// tally says where a source is seen. moving is the transition under way, nil at
+// rest: what leaves and what comes are both on air.
+func tally(document api.Channel, onAir air, moving *worker.Progress, source string) string {
+	seen := func(id string) bool {
+		return slices.ContainsFunc(document.Scenes, func(s api.Scene) bool { return s.ID == id && slices.Contains(s.Sources(), source) })
 	}
-	for _, s := range document.Scenes {
-		if s.ID == onAir.Preview && slices.Contains(s.Sources(), source) {
-			return "preview"
-		}
+	switch {
+	case seen(onAir.Program), moving != nil && (seen(moving.From) || seen(moving.To)):
+		return "program"
+	case seen(onAir.Preview):
+		return "preview"
 	}
 	return "off"
 }

@@ -99,7 +99,7 @@ func (c *channels) tellTally(p *program) {
 	c.mu.RUnlock()
 	sources := make(map[string]string, len(document.Sources))
 	for _, id := range document.Sources {
-		sources[id] = tally(document, onAir, id)
+		sources[id] = tally(document, onAir, p.movement.progress(), id)
 	}
 	if maps.Equal(sources, p.tally) {
 		return
@@ -127,6 +127,9 @@ func (c *channels) tellConditions(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case p := <-c.airMoved:
+			c.tellTally(p)
+			continue
 		case <-ticker.C:
 		}
 		present := c.conditions()

@@ -141,7 +141,7 @@ func (c *channels) troubles(p *program, limits api.AlarmThresholds, now time.Tim
 	}
 	list = append(list, storeTroubles(document.Id, run.store.State())...)
 	for _, source := range document.Sources {
-		if tally(document, onAir, source) != "program" {
+		if tally(document, onAir, nil, source) != "program" {
 			continue
 		}
 		if feed := c.sources.feed(source); feed != nil {

@@ -15,7 +15,7 @@ func (d *desk) execute(command worker.Command, n int64) worker.Ack {
 	if err != nil {
 		ack.Code, ack.Error = code, err.Error()
 	}
-	ack.Program, ack.Preview = d.program, d.preview
+	ack.Program, ack.Preview, ack.Transition = d.program, d.preview, d.progress(n)
 	return ack
 }
 
@@ -187,7 +187,7 @@ func (d *desk) progress(n int64) *worker.Progress {
 	}
 	p := &worker.Progress{From: s.from.scene, To: s.scene, Type: s.with.Type, Position: s.progress(n)}
 	if s.held < 0 {
-		p.End = s.begin + s.frames - 1
+		p.End, p.Frames = s.begin+s.frames-1, s.frames
 	}
 	return p
 }

@@ -77,7 +77,9 @@ func TestTransitions(t *testing.T) {
 				paint(s, "s2", 192)
 				at = s.first + 6
 				ack := s.do(worker.Command{At: at, Cut: ptr("only-s2"), With: &scene.Transition{Type: test.kind, DurationMs: 267}})
-				require.Equal(t, worker.Ack{Frame: at, Program: "only-s2"}, ack)
+				require.Equal(t, "only-s2", ack.Program)
+				require.Equal(t, at, ack.Frame)
+				require.Equal(t, at+7, ack.Transition.End)
 				s.until(at + 12)
 				require.Nil(t, s.reports[len(s.reports)-1].Transition)
 			})
@@ -91,7 +93,7 @@ func TestTransitions(t *testing.T) {
 			for _, report := range s.reports {
 				if report.Transition != nil {
 					began = true
-					require.Equal(t, worker.Progress{From: "only-s1", To: "only-s2", Type: test.kind, Position: 0.125, End: at + 7}, *report.Transition)
+					require.Equal(t, worker.Progress{From: "only-s1", To: "only-s2", Type: test.kind, Position: 0.125, End: at + 7, Frames: 8}, *report.Transition)
 				}
 			}
 			require.True(t, began, "a transition is reported when it begins")

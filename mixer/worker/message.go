@@ -133,9 +133,9 @@ type Command struct {
 	With *scene.Transition `json:"with,omitempty"`
 	// Bar moves the T-bar: how much of the preview, or of the scene of Cut, is on
 	// air, 0..1. At 1 that scene is program, at 0 nothing of it is left.
-	Bar   *float64 `json:"bar,omitempty"`
-	Black *Black   `json:"black,omitempty"`
-	Expect  *string `json:"expect,omitempty"`  // refuse unless this scene is on program
+	Bar    *float64 `json:"bar,omitempty"`
+	Black  *Black   `json:"black,omitempty"`
+	Expect *string  `json:"expect,omitempty"` // refuse unless this scene is on program
 }
 
 // Black fades all of the program, its sound too, to black or back.
@@ -150,8 +150,10 @@ type Ack struct {
 	Frame   int64  `json:"frame"` // the tick of effect
 	Program string `json:"program"`
 	Preview string `json:"preview"`
-	Code    string `json:"code,omitempty"`  // AckMoved, AckPast, AckUnknown; empty when done
-	Error   string `json:"error,omitempty"` // a sentence; empty when done
+	// Transition is what is under way on that frame; nil at rest.
+	Transition *Progress `json:"transition,omitempty"`
+	Code       string    `json:"code,omitempty"`  // AckMoved, AckPast, AckUnknown; empty when done
+	Error      string    `json:"error,omitempty"` // a sentence; empty when done
 }
 
 // Why a command is refused.
@@ -183,8 +185,9 @@ type Progress struct {
 	From     string               `json:"from"` // scene
 	To       string               `json:"to"`   // scene
 	Type     scene.TransitionType `json:"type"`
-	Position float64              `json:"position"`      // 0..1
-	End      int64                `json:"end,omitempty"` // the frame on which To is alone; 0 under a hand on the T-bar
+	Position float64              `json:"position"`         // 0..1
+	End      int64                `json:"end,omitempty"`    // the frame on which To is alone; 0 under a hand on the T-bar
+	Frames   int64                `json:"frames,omitempty"` // until End, from the first
 }
 
 // SourceState is what the mixer shows of a source.
