@@ -64,13 +64,6 @@ func (s *stage) freeze(n int64) *stage {
 	return &frozen
 }
 
-// each calls a function with every stage that shows, this one first.
-func (s *stage) each(do func(*stage)) {
-	for ; s != nil; s = s.from {
-		do(s)
-	}
-}
-
 // weights is how much of each source is in the program's sound on frame n,
 // 0..1; those that are not are absent.
 func (s *stage) weights(n int64) map[string]float32 {
