@@ -36,6 +36,7 @@ type Backend interface {
 	Audit
 	Memory
 	Alarms
+	ShowFile
 	System() System
 	Capabilities() Capabilities
 }
@@ -142,6 +143,13 @@ type Access interface {
 	// SessionHolder is who holds a session; a session that is used goes on.
 	SessionHolder(session string) (holder Identity, ok bool)
 	CloseSession(ctx context.Context, session string) error
+}
+
+// ShowFile is the whole show as one document.
+type ShowFile interface {
+	ExportShow(secrets bool) (Show, error)
+	// ImportShow says what has to change, and changes it unless dry.
+	ImportShow(ctx context.Context, show Show, dry, prune bool) (ImportAnswer, error)
 }
 
 // Alarms keeps what is wrong, until it is over.

@@ -330,6 +330,51 @@ func (e PackagingSegmentMs) Valid() bool {
 	}
 }
 
+// Defines values for PlanStepAction.
+const (
+	PlanStepActionChange PlanStepAction = "change"
+	PlanStepActionCreate PlanStepAction = "create"
+	PlanStepActionDelete PlanStepAction = "delete"
+)
+
+// Valid indicates whether the value is a known member of the PlanStepAction enum.
+func (e PlanStepAction) Valid() bool {
+	switch e {
+	case PlanStepActionChange:
+		return true
+	case PlanStepActionCreate:
+		return true
+	case PlanStepActionDelete:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlanStepKind.
+const (
+	PlanStepKindAudio   PlanStepKind = "audio"
+	PlanStepKindChannel PlanStepKind = "channel"
+	PlanStepKindSource  PlanStepKind = "source"
+	PlanStepKindWebhook PlanStepKind = "webhook"
+)
+
+// Valid indicates whether the value is a known member of the PlanStepKind enum.
+func (e PlanStepKind) Valid() bool {
+	switch e {
+	case PlanStepKindAudio:
+		return true
+	case PlanStepKindChannel:
+		return true
+	case PlanStepKindSource:
+		return true
+	case PlanStepKindWebhook:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PlaybackAuth.
 const (
 	Open PlaybackAuth = "open"
@@ -432,6 +477,21 @@ func (e SessionKind) Valid() bool {
 	case SessionKindNone:
 		return true
 	case SessionKindUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ShowVersion.
+const (
+	N1 ShowVersion = 1
+)
+
+// Valid indicates whether the value is a known member of the ShowVersion enum.
+func (e ShowVersion) Valid() bool {
+	switch e {
+	case N1:
 		return true
 	default:
 		return false
@@ -975,6 +1035,14 @@ type FTBRequest struct {
 	On *bool `json:"on,omitempty"`
 }
 
+// ImportAnswer defines model for ImportAnswer.
+type ImportAnswer struct {
+	Applied bool `json:"applied"`
+
+	// Plan In the order in which it is done
+	Plan []PlanStep `json:"plan"`
+}
+
 // IngestAddresses defines model for IngestAddresses.
 type IngestAddresses struct {
 	Guest struct {
@@ -1100,6 +1168,22 @@ type PackagingPartMs int
 
 // PackagingSegmentMs defines model for Packaging.SegmentMs.
 type PackagingSegmentMs int
+
+// PlanStep defines model for PlanStep.
+type PlanStep struct {
+	Action PlanStepAction `json:"action"`
+
+	// Fields What is changed of it
+	Fields []string     `json:"fields,omitempty,omitzero"`
+	Id     string       `json:"id"`
+	Kind   PlanStepKind `json:"kind"`
+}
+
+// PlanStepAction defines model for PlanStep.Action.
+type PlanStepAction string
+
+// PlanStepKind defines model for PlanStep.Kind.
+type PlanStepKind string
 
 // Playback defines model for Playback.
 type Playback struct {
@@ -1246,6 +1330,19 @@ type ShelveRequest struct {
 	DurationMs int64 `json:"durationMs"`
 }
 
+// Show Sources, channels and their sound as one document
+type Show struct {
+	// Audio By channel, then by source
+	Audio    map[string]map[string]AudioSettings `json:"audio,omitempty,omitzero"`
+	Channels []Channel                           `json:"channels,omitempty,omitzero"`
+	Secrets  ShowSecrets                         `json:"secrets,omitempty,omitzero"`
+	Sources  []Source                            `json:"sources,omitempty,omitzero"`
+	Version  ShowVersion                         `json:"version"`
+}
+
+// ShowVersion defines model for Show.Version.
+type ShowVersion int
+
 // ShowEvent defines model for ShowEvent.
 type ShowEvent struct {
 	// Frame Count of the canvas rate since the Unix epoch
@@ -1261,6 +1358,11 @@ type ShowEvent struct {
 
 // ShowEventType defines model for ShowEvent.Type.
 type ShowEventType string
+
+// ShowSecrets defines model for ShowSecrets.
+type ShowSecrets struct {
+	Sources map[string]SourceSecrets `json:"sources,omitempty,omitzero"`
+}
 
 // Slug Examples: cam1
 type Slug = string
@@ -1290,6 +1392,12 @@ type SourceKind string
 type SourceList struct {
 	Items      []SourceView `json:"items"`
 	NextCursor string       `json:"nextCursor,omitempty,omitzero"`
+}
+
+// SourceSecrets defines model for SourceSecrets.
+type SourceSecrets struct {
+	Key           string `json:"key,omitempty,omitzero"`
+	SrtPassphrase string `json:"srtPassphrase,omitempty,omitzero"`
 }
 
 // SourceState defines model for SourceState.
@@ -1673,6 +1781,21 @@ type PatchClipParams struct {
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
+// ExportShowParams defines parameters for ExportShow.
+type ExportShowParams struct {
+	// Secrets With the keys of sources, SRT passphrases and secrets of webhooks
+	Secrets bool `form:"secrets,omitempty" json:"secrets,omitempty,omitzero"`
+}
+
+// ImportShowParams defines parameters for ImportShow.
+type ImportShowParams struct {
+	// DryRun Only say what would change
+	DryRun bool `form:"dryRun,omitempty" json:"dryRun,omitempty,omitzero"`
+
+	// Prune Delete the sources, channels and webhooks that the document has not
+	Prune bool `form:"prune,omitempty" json:"prune,omitempty,omitzero"`
+}
+
 // ListJobsParams defines parameters for ListJobs.
 type ListJobsParams struct {
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
@@ -1842,6 +1965,9 @@ type PatchClipJSONRequestBody = MergePatch
 
 // PatchClipApplicationMergePatchPlusJSONRequestBody defines body for PatchClip for application/merge-patch+json ContentType.
 type PatchClipApplicationMergePatchPlusJSONRequestBody = MergePatch
+
+// ImportShowJSONRequestBody defines body for ImportShow for application/json ContentType.
+type ImportShowJSONRequestBody = Show
 
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyRequest
@@ -2054,6 +2180,12 @@ type ServerInterface interface {
 	// PatchClip Change its name and tags
 	// (PATCH /v1/clips/{id})
 	PatchClip(ctx echo.Context, id KeyID, params PatchClipParams) error
+	// ExportShow The whole show as one document, without secrets unless they are asked for
+	// (GET /v1/export)
+	ExportShow(ctx echo.Context, params ExportShowParams) error
+	// ImportShow Make the node's show be as the document; all of it is checked before anything is changed
+	// (POST /v1/import)
+	ImportShow(ctx echo.Context, params ImportShowParams) error
 	// ListJobs Long work that was begun, oldest first; a job is known as long as what it makes
 	// (GET /v1/jobs)
 	ListJobs(ctx echo.Context, params ListJobsParams) error
@@ -3163,6 +3295,49 @@ func (w *ServerInterfaceWrapper) PatchClip(ctx echo.Context) error {
 	return err
 }
 
+// ExportShow converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportShow(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportShowParams
+	// ------------- Optional query parameter "secrets" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "secrets", ctx.QueryParams(), &params.Secrets, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter secrets: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportShow(ctx, params)
+	return err
+}
+
+// ImportShow converts echo context to params.
+func (w *ServerInterfaceWrapper) ImportShow(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ImportShowParams
+	// ------------- Optional query parameter "dryRun" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dryRun", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dryRun: %s", err))
+	}
+
+	// ------------- Optional query parameter "prune" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "prune", ctx.QueryParams(), &params.Prune, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prune: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ImportShow(ctx, params)
+	return err
+}
+
 // ListJobs converts echo context to params.
 func (w *ServerInterfaceWrapper) ListJobs(ctx echo.Context) error {
 	var err error
@@ -4002,6 +4177,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/alarms/:id", wrapper.GetAlarm, options.OperationMiddlewares["getAlarm"]...)
 	router.POST(options.BaseURL+"/v1/alarms/:id/acknowledge", wrapper.AcknowledgeAlarm, options.OperationMiddlewares["acknowledgeAlarm"]...)
 	router.POST(options.BaseURL+"/v1/alarms/:id/shelve", wrapper.ShelveAlarm, options.OperationMiddlewares["shelveAlarm"]...)
+	router.GET(options.BaseURL+"/v1/export", wrapper.ExportShow, options.OperationMiddlewares["exportShow"]...)
+	router.POST(options.BaseURL+"/v1/import", wrapper.ImportShow, options.OperationMiddlewares["importShow"]...)
 	router.DELETE(options.BaseURL+"/v1/session", wrapper.DeleteSession, options.OperationMiddlewares["deleteSession"]...)
 	router.GET(options.BaseURL+"/v1/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
 	router.POST(options.BaseURL+"/v1/session", wrapper.CreateSession, options.OperationMiddlewares["createSession"]...)
@@ -5682,6 +5859,85 @@ func (response PatchClipdefaultApplicationProblemPlusJSONResponse) VisitPatchCli
 	return err
 }
 
+type ExportShowRequestObject struct {
+	Params ExportShowParams
+}
+
+type ExportShowResponseObject interface {
+	VisitExportShowResponse(w http.ResponseWriter) error
+}
+
+type ExportShow200JSONResponse Show
+
+func (response ExportShow200JSONResponse) VisitExportShowResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportShowdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportShowdefaultApplicationProblemPlusJSONResponse) VisitExportShowResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportShowRequestObject struct {
+	Params ImportShowParams
+	Body   *ImportShowJSONRequestBody
+}
+
+type ImportShowResponseObject interface {
+	VisitImportShowResponse(w http.ResponseWriter) error
+}
+
+type ImportShow200JSONResponse ImportAnswer
+
+func (response ImportShow200JSONResponse) VisitImportShowResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportShowdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ImportShowdefaultApplicationProblemPlusJSONResponse) VisitImportShowResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListJobsRequestObject struct {
 	Params ListJobsParams
 }
@@ -7117,6 +7373,12 @@ type StrictServerInterface interface {
 	// PatchClip Change its name and tags
 	// (PATCH /v1/clips/{id})
 	PatchClip(ctx context.Context, request PatchClipRequestObject) (PatchClipResponseObject, error)
+	// ExportShow The whole show as one document, without secrets unless they are asked for
+	// (GET /v1/export)
+	ExportShow(ctx context.Context, request ExportShowRequestObject) (ExportShowResponseObject, error)
+	// ImportShow Make the node's show be as the document; all of it is checked before anything is changed
+	// (POST /v1/import)
+	ImportShow(ctx context.Context, request ImportShowRequestObject) (ImportShowResponseObject, error)
 	// ListJobs Long work that was begun, oldest first; a job is known as long as what it makes
 	// (GET /v1/jobs)
 	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
@@ -8572,6 +8834,72 @@ func (sh *strictHandler) PatchClip(ctx echo.Context, id KeyID, params PatchClipP
 		return err
 	} else if validResponse, ok := response.(PatchClipResponseObject); ok {
 		return validResponse.VisitPatchClipResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportShow operation middleware
+func (sh *strictHandler) ExportShow(ctx echo.Context, params ExportShowParams) error {
+	var request ExportShowRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportShow(ctx.Request().Context(), request.(ExportShowRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportShow")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportShowResponseObject); ok {
+		return validResponse.VisitExportShowResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ImportShow operation middleware
+func (sh *strictHandler) ImportShow(ctx echo.Context, params ImportShowParams) error {
+	var request ImportShowRequestObject
+
+	request.Params = params
+
+	var body ImportShowJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ImportShow(ctx.Request().Context(), request.(ImportShowRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImportShow")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ImportShowResponseObject); ok {
+		return validResponse.VisitImportShowResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -74,8 +74,12 @@ func (c *contract) methods(r *http.Request) []string {
 func (s *Server) checkRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
 		route, params, ok := s.contract.route(r)
+		most := int64(maxBody)
+		if ok {
+			most = bodyLimit(route.Operation)
+		}
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
 		if !ok {
 			return next(c) // echo answers 404 or 405
 		}
@@ -92,6 +96,14 @@ func (s *Server) checkRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
+}
+
+// bodyLimit is how many bytes an operation takes: its x-max-body, if it has one.
+func bodyLimit(operation *openapi3.Operation) int64 {
+	if limit, ok := operation.Extensions["x-max-body"].(float64); ok {
+		return int64(limit)
+	}
+	return maxBody
 }
 
 // alsoWrong adds to a refusal by the schema what only the appliance sees, such
@@ -122,7 +134,7 @@ func readBody(r *http.Request, expected bool) (text []byte, err error) {
 	text, err = io.ReadAll(r.Body)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return nil, problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body is larger than %d bytes.", maxBody), "")
+		return nil, problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("The body is larger than %d bytes.", tooLarge.Limit), "")
 	}
 	if err != nil {
 		return nil, problem(http.StatusBadRequest, "bad-request", "The body could not be read.", "")

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -27,6 +26,8 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Run the appliance."`
 	Doctor  doctorCommand  `cmd:"" help:"Check this machine and say what to do about what is wrong."`
 	Token   tokenCommands  `cmd:"" help:"Make API keys."`
+	Export  exportCommand  `cmd:"" help:"Print the running node's show: sources, channels, scenes, sound."`
+	Apply   applyCommand   `cmd:"" help:"Make the running node's show as a file says; prints what changes."`
 	Store   storeCommands  `cmd:"" help:"Look at a channel's stored media, repair it, export it."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
@@ -72,9 +73,6 @@ func run(ctx context.Context, args []string) int {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		if len(args) > 0 && slices.Contains([]string{"apply", "export"}, args[0]) {
-			err = fmt.Errorf("this version does not do %q yet; use the API", args[0])
-		}
 		fmt.Fprintf(os.Stderr, "millrace: %v\nRun millrace --help for the commands.\n", err)
 		return exitUsage
 	}

@@ -58,7 +58,7 @@ func listenLocal(dataDir string) (net.Listener, error) {
 }
 
 // localTimeout is how long the command line waits for a running node.
-const localTimeout = 10 * time.Second
+const localTimeout = time.Minute
 
 // CreateToken makes an API key, through the running node if there is one, else
 // in its state directly.
@@ -83,15 +83,21 @@ func CreateToken(ctx context.Context, dataDir string, request api.KeyRequest) (a
 }
 
 func createTokenRunning(ctx context.Context, dataDir string, request api.KeyRequest) (made api.KeyView, err error) {
+	return made, askRunning(ctx, dataDir, http.MethodPost, "/v1/keys", request, &made)
+}
+
+// askRunning sends a request to the node that runs on a data directory and reads
+// its answer into answer. A nil body is none.
+func askRunning(ctx context.Context, dataDir, method, path string, body, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, localTimeout)
 	defer cancel()
-	body, err := json.Marshal(request)
+	text, err := json.Marshal(body)
 	if err != nil {
-		return made, fmt.Errorf("encode request: %w", err)
+		return fmt.Errorf("encode request: %w", err)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://local/v1/keys", bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, "http://local"+path, bytes.NewReader(text))
 	if err != nil {
-		return made, fmt.Errorf("make request: %w", err)
+		return fmt.Errorf("make request: %w", err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -102,18 +108,45 @@ func createTokenRunning(ctx context.Context, dataDir string, request api.KeyRequ
 		defer dir.Close()
 		return new(net.Dialer).DialContext(ctx, "unix", viaDirectory(dir, localSocket))
 	}}}
-	answer, err := client.Do(r)
+	response, err := client.Do(r)
 	if err != nil {
-		return made, fmt.Errorf("ask the running node: %w", err)
+		return fmt.Errorf("ask the running node: %w", err)
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusCreated {
+	defer response.Body.Close()
+	if response.StatusCode/100 != 2 {
 		var problem api.Problem
-		if err := json.NewDecoder(answer.Body).Decode(&problem); err != nil {
-			return made, fmt.Errorf("ask the running node: HTTP status %d", answer.StatusCode)
+		if err := json.NewDecoder(response.Body).Decode(&problem); err != nil {
+			return fmt.Errorf("ask the running node: HTTP status %d", response.StatusCode)
 		}
-		return made, &problem
+		return &problem
 	}
-	err = json.NewDecoder(answer.Body).Decode(&made)
-	return made, err
+	return json.NewDecoder(response.Body).Decode(answer)
+}
+
+// ErrNotRunning says that there is no node to ask.
+var ErrNotRunning = errors.New("no node runs here; start it, or name its data directory with --config or --data")
+
+// Export is the show of the node that runs on a data directory, as JSON.
+func Export(ctx context.Context, dataDir string, secrets bool) (text json.RawMessage, err error) {
+	if err := running(dataDir); err != nil {
+		return nil, err
+	}
+	return text, askRunning(ctx, dataDir, http.MethodGet, fmt.Sprintf("/v1/export?secrets=%t", secrets), nil, &text)
+}
+
+// Apply makes the show of the node that runs on a data directory as the JSON
+// document says, or only says what would change.
+func Apply(ctx context.Context, dataDir string, show []byte, dry, prune bool) (answer api.ImportAnswer, err error) {
+	if err := running(dataDir); err != nil {
+		return answer, err
+	}
+	return answer, askRunning(ctx, dataDir, http.MethodPost, fmt.Sprintf("/v1/import?dryRun=%t&prune=%t", dry, prune), json.RawMessage(show), &answer)
+}
+
+func running(dataDir string) error {
+	dir := filepath.Join(dataDir, "state")
+	if _, err := os.Stat(dir); err != nil || !errors.Is(state.Locked(dir), state.ErrLocked) {
+		return ErrNotRunning
+	}
+	return nil
 }

@@ -50,6 +50,7 @@ type Node struct {
 	*sources
 	*channels
 
+	importing sync.Mutex // one import at a time
 	state     *state.Embedded
 	store     state.Store // the state, with the bus listening
 	bus       *events.Bus

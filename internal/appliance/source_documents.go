@@ -83,10 +83,15 @@ func (s *sources) seal(document api.Source, key string) storedSource {
 
 // CreateSource implements api.Sources.
 func (s *sources) CreateSource(ctx context.Context, document api.Source) (api.Stored[api.SourceView], error) {
+	return s.make(ctx, document, "")
+}
+
+// make stores a new source; an empty key is a new one.
+func (s *sources) make(ctx context.Context, document api.Source, key string) (api.Stored[api.SourceView], error) {
 	if err := checkSource(document); err != nil {
 		return api.Stored[api.SourceView]{}, err
 	}
-	entry := &source{key: newKey(), passphrase: document.SrtPassphrase}
+	entry := &source{key: cmp.Or(key, newKey()), passphrase: document.SrtPassphrase}
 	s.mu.Lock()
 	var err error
 	if entry.stored, err = create(ctx, s.store, kindSource, document.Id, s.seal(document, entry.key)); err != nil {
@@ -136,6 +141,23 @@ func (s *sources) RotateKey(ctx context.Context, id string) (api.Stored[api.Sour
 // RevealKey implements api.Sources.
 func (s *sources) RevealKey(_ context.Context, id string) (api.Stored[api.SourceView], error) {
 	return s.withKey(id)
+}
+
+// restore makes a source as it was exported; an empty key or passphrase stays.
+func (s *sources) restore(ctx context.Context, document api.Source, key string) error {
+	_, err := s.update(ctx, document.Id, func(entry *source) (api.Source, string, error) {
+		document.SrtPassphrase = cmp.Or(document.SrtPassphrase, entry.passphrase)
+		return document, cmp.Or(key, entry.key), nil
+	})
+	return err
+}
+
+// ownerOf says which source has a key.
+func (s *sources) ownerOf(key string) (id string, taken bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	id, taken = s.byKey[hashKey(key)]
+	return id, taken
 }
 
 func (s *sources) withKey(id string) (api.Stored[api.SourceView], error) {
