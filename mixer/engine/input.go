@@ -47,12 +47,12 @@ const ringLength = audio.Hz * int64(soundAhead+maxDelay+time.Second) / int64(tim
 // maxDelay is the longest delay of a source's sound.
 const maxDelay = 3 * time.Second
 
-// NewInput has nothing on screen.
-func NewInput(id string, device gpu.Device, log *slog.Logger) *Input {
+// NewInput has nothing on screen. rate is that of the ticks.
+func NewInput(id string, device gpu.Device, rate media.Rate, log *slog.Logger) *Input {
 	return &Input{
 		id: id, device: device, log: log.With("source", id),
 		video: newQueue(), sound: newQueue(),
-		pictures: newPictures(), ring: audio.NewRing(int(ringLength)),
+		pictures: newPictures(rate.Interval()), ring: audio.NewRing(int(ringLength)),
 	}
 }
 
@@ -95,7 +95,7 @@ func (in *Input) decodePictures(ctx context.Context) {
 		}
 	}()
 	for in.pictures.wait(ctx) == nil {
-		p, err := in.video.take(ctx, in.pictures.tick)
+		p, err := in.video.take(ctx, in.pictures.present)
 		if err != nil {
 			return
 		}
@@ -128,14 +128,14 @@ func (in *Input) decodeSound(ctx context.Context) {
 	defer feed.Close()
 	var refused *media.Track // a track that this machine cannot decode
 	for {
-		p, err := in.sound.take(ctx, in.pictures.tick)
+		p, err := in.sound.take(ctx, in.pictures.present)
 		if err != nil {
 			return
 		}
 		if p == nil || p.Track == refused || !in.timely(p) {
 			continue
 		}
-		for p.PTS > in.pictures.tick().Add(soundAhead) {
+		for p.PTS > in.pictures.present().Add(soundAhead) {
 			if err := in.pictures.nextTick(ctx); err != nil {
 				return
 			}
@@ -151,7 +151,7 @@ func (in *Input) decodeSound(ctx context.Context) {
 
 // timely refuses packets whose time would hold up all that follow.
 func (in *Input) timely(p *media.Packet) bool {
-	if p.PTS <= in.pictures.tick().Add(farAhead) {
+	if p.PTS <= in.pictures.present().Add(farAhead) {
 		return true
 	}
 	in.late.Add(1)
@@ -161,14 +161,14 @@ func (in *Input) timely(p *media.Packet) bool {
 func (in *Input) countDamage(before, after gpu.DecoderStats) {
 	in.decodeErrors.Add(uint64(after.Errors - before.Errors))
 	if after.Errors > before.Errors || after.Damaged > before.Damaged {
-		in.damaged.Store(int64(in.pictures.tick()))
+		in.damaged.Store(int64(in.pictures.present()))
 	}
 }
 
 // fault counts a decoder's error and logs at most one a second.
 func (in *Input) fault(err error) {
 	in.decodeErrors.Add(1)
-	now := int64(in.pictures.tick())
+	now := int64(in.pictures.present())
 	in.damaged.Store(now)
 	if last := in.logged.Load(); last == 0 || now-last >= int64(time.Second) {
 		in.logged.Store(now)

