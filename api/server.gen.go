@@ -866,6 +866,24 @@ type ChannelAudio struct {
 	Bitrate int `json:"bitrate,omitempty,omitzero"`
 }
 
+// ChannelLatency How long after its frame is due each stage of the channel is done, over the last 10 s; fromWorker is the way from the encoder to the server alone
+type ChannelLatency struct {
+	// Composed Milliseconds
+	Composed Spread `json:"composed,omitempty,omitzero"`
+
+	// Encoded By rung
+	Encoded map[string]Spread `json:"encoded,omitempty,omitzero"`
+
+	// FromWorker Milliseconds
+	FromWorker Spread `json:"fromWorker,omitempty,omitzero"`
+
+	// Listed Milliseconds
+	Listed Spread `json:"listed,omitempty,omitzero"`
+
+	// Sent Milliseconds
+	Sent Spread `json:"sent,omitempty,omitzero"`
+}
+
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
 	Items      []Channel `json:"items"`
@@ -875,6 +893,9 @@ type ChannelList struct {
 // ChannelSourceState defines model for ChannelSourceState.
 type ChannelSourceState struct {
 	Dropped int64 `json:"dropped,omitempty,omitzero"`
+
+	// Latency Where the time of a push source's pictures goes before they are composed, over the last 10 s
+	Latency SourceLatency `json:"latency,omitempty,omitzero"`
 
 	// Showing What its cell shows: live, held or slate
 	Showing string                  `json:"showing,omitempty,omitzero"`
@@ -900,9 +921,12 @@ type ChannelState struct {
 	Frame int64 `json:"frame"`
 
 	// Ftb The program is faded to black or on its way there
-	Ftb     bool   `json:"ftb"`
-	Preview string `json:"preview"`
-	Program string `json:"program"`
+	Ftb bool `json:"ftb"`
+
+	// Latency How long after its frame is due each stage of the channel is done, over the last 10 s; fromWorker is the way from the encoder to the server alone
+	Latency ChannelLatency `json:"latency,omitempty,omitzero"`
+	Preview string         `json:"preview"`
+	Program string         `json:"program"`
 
 	// Reason Why it is not running as it should
 	Reason  string                        `json:"reason,omitempty,omitzero"`
@@ -1388,6 +1412,24 @@ type Source struct {
 // SourceKind push: RTMP, SRT and WHIP with one key; test: a built-in moving picture with a tone
 type SourceKind string
 
+// SourceLatency Where the time of a push source's pictures goes before they are composed, over the last 10 s
+type SourceLatency struct {
+	// Assembled Milliseconds
+	Assembled Spread `json:"assembled,omitempty,omitzero"`
+
+	// Decoded Milliseconds
+	Decoded Spread `json:"decoded,omitempty,omitzero"`
+
+	// ToWorker Milliseconds
+	ToWorker Spread `json:"toWorker,omitempty,omitzero"`
+
+	// Total Milliseconds
+	Total Spread `json:"total,omitempty,omitzero"`
+
+	// Waited Milliseconds
+	Waited Spread `json:"waited,omitempty,omitzero"`
+}
+
 // SourceList defines model for SourceList.
 type SourceList struct {
 	Items      []SourceView `json:"items"`
@@ -1464,6 +1506,13 @@ type SourceView struct {
 
 // SourceViewKind defines model for SourceView.Kind.
 type SourceViewKind string
+
+// Spread Milliseconds
+type Spread struct {
+	Max float64 `json:"max"`
+	P50 float64 `json:"p50"`
+	P95 float64 `json:"p95"`
+}
 
 // System defines model for System.
 type System struct {

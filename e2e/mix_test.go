@@ -46,7 +46,37 @@ func mix(t *testing.T) (check func(*testing.T)) {
 	}
 
 	s.restarts = a.state().Workers.Restarts
+	requireStages(t, a.call(200, "GET", "/v1/channels/main/state", nil), ids)
 	return func(t *testing.T) { s.check(t, clips, audio.sound(), large.film(v360), small.film(v180)) }
+}
+
+// requireStages wants the state to tell where the time goes, from packet in to
+// part out.
+func requireStages(t *testing.T, state map[string]any, sources []string) {
+	at := func(path ...string) float64 {
+		var v any = state
+		for _, key := range path {
+			m, ok := v.(map[string]any)
+			require.True(t, ok, "%v", path)
+			v = m[key]
+		}
+		ms, ok := v.(float64)
+		require.True(t, ok, "%v", path)
+		return ms
+	}
+	for _, id := range sources {
+		for _, stage := range []string{"toWorker", "decoded", "waited"} {
+			require.Positive(t, at("sources", id, "latency", stage, "p95"), "%s %s", id, stage)
+			require.LessOrEqual(t, at("sources", id, "latency", stage, "p50"), at("sources", id, "latency", "total", "max"), "%s %s", id, stage)
+		}
+	}
+	for _, stage := range []string{"composed", "fromWorker", "listed"} {
+		require.Positive(t, at("latency", stage, "p50"), stage)
+	}
+	for _, rung := range []string{"v360", "v180"} {
+		require.GreaterOrEqual(t, at("latency", "encoded", rung, "max"), at("latency", "encoded", rung, "p50"))
+		require.Positive(t, at("latency", "encoded", rung, "p50"))
+	}
 }
 
 func (s *show) check(t *testing.T, clips map[string]testmedia.Clip, heard sound, films ...film) {

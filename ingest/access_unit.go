@@ -19,6 +19,9 @@ type AccessUnit struct {
 	// several access units into one packet, and send that with the last. Not
 	// positive where it was not.
 	Wait time.Duration
+	// Received is when the first of it came in, with its monotonic reading; zero
+	// where that is not known.
+	Received time.Time
 	// Captured is when it was captured by the sender's own clock, which all
 	// tracks of the publisher share, since that clock's epoch; 0: unknown.
 	Captured time.Duration

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"millrace/internal/delay"
 	"millrace/internal/media"
 )
 
@@ -41,6 +42,7 @@ type Source struct {
 	joining  joining
 	health   health
 	down     bool
+	assembly delay.Window // from a picture's first packet to the picture
 
 	tell sync.Mutex // orders OnState; taken without mu
 	told State
@@ -155,6 +157,10 @@ func (s *Source) State() Snapshot {
 	return s.snapshot()
 }
 
+// Assembly is how long pictures took in the last 10 s from their first packet
+// until they were whole; zero where the protocol does not tell.
+func (s *Source) Assembly() delay.Spread { return s.assembly.Spread(s.config.Clock.Now()) }
+
 func (s *Source) snapshot() Snapshot {
 	shot := s.health.snapshot()
 	shot.Source = s.config.ID
@@ -223,6 +229,9 @@ func (s *Source) write(c *session, u AccessUnit) {
 		s.timeline.Forget(replaced)
 	}
 	if ok {
+		if u.Track.Kind == media.Video && !u.Received.IsZero() {
+			s.assembly.Add(now, now.Sub(s.config.Clock.At(u.Received)))
+		}
 		s.timeline.Packed(u.Wait)
 		if u.Captured != 0 {
 			s.timeline.Captured(u.Track.ID, u.DTS, u.Captured, u.Track.Kind == media.Audio, now)
@@ -265,7 +274,7 @@ func (s *Source) release() {
 // emit hands one access unit on; s is locked.
 func (s *Source) emit(u AccessUnit, pts, dts, arrival media.Time) {
 	s.health.late(u.Track.Kind, pts < arrival)
-	p := &media.Packet{Track: u.Track, PTS: pts, DTS: dts, Key: u.Key, Data: u.Data}
+	p := &media.Packet{Track: u.Track, PTS: pts, DTS: dts, Key: u.Key, Stamp: arrival, Data: u.Data}
 	s.cache.Write(p, arrival)
 	for _, sub := range s.sinks {
 		sub.sink.Write(p)

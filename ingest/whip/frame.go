@@ -2,6 +2,7 @@ package whip
 
 import (
 	"errors"
+	"time"
 
 	"github.com/pion/rtp"
 
@@ -43,6 +44,7 @@ type assembler struct {
 	begun     bool // a frame has begun
 	broken    bool // the frame that is being assembled lacks something
 	timestamp uint32
+	began     time.Time // when the first of it came
 	payloads  [][]byte
 	size      int
 	counts    struct{ dropped, malformed uint64 }
@@ -52,11 +54,12 @@ type assembler struct {
 type frame struct {
 	unit
 	timestamp uint32
+	began     time.Time
 }
 
-// put takes the next packet in order, and how many were lost before it. emit
+// put takes the next packet in order, when it came, and how many were lost before it. emit
 // may be called twice: a frame whose end was not marked ends with the next.
-func (a *assembler) put(p *rtp.Packet, lost int, emit func(frame)) {
+func (a *assembler) put(p *rtp.Packet, came time.Time, lost int, emit func(frame)) {
 	if lost > 0 {
 		a.abandon()
 	}
@@ -67,7 +70,7 @@ func (a *assembler) put(p *rtp.Packet, lost int, emit func(frame)) {
 		a.finish(emit)
 	}
 	if !a.begun {
-		a.begun, a.timestamp = true, p.Timestamp
+		a.begun, a.timestamp, a.began = true, p.Timestamp, came
 		a.broken = a.waits && !a.format.begins(p.Payload)
 	}
 	a.size += len(p.Payload)
@@ -117,7 +120,7 @@ func (a *assembler) finish(emit func(frame)) {
 		return
 	}
 	a.waits = false
-	emit(frame{u, a.timestamp})
+	emit(frame{u, a.timestamp, a.began})
 }
 
 // plausible guards against sizes that only damage can name.

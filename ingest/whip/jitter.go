@@ -37,6 +37,7 @@ type jitterBuffer struct {
 // slot is a place in the order: a packet, or since when it is missing.
 type slot struct {
 	packet *rtp.Packet
+	came   time.Time // the packet
 	since  time.Time // it was found missing, and asked for
 	asked  time.Time // for it, last
 	times  int
@@ -51,7 +52,7 @@ func (j *jitterBuffer) slot(n int64) *slot { return &j.slots[n%windowSize] }
 func (j *jitterBuffer) put(p *rtp.Packet, now time.Time) (broken bool) {
 	if !j.begun {
 		j.begun = true
-		j.restart(p)
+		j.restart(p, now)
 		return false
 	}
 	n := j.highest + int64(int16(p.SequenceNumber-uint16(j.highest)))
@@ -62,7 +63,7 @@ func (j *jitterBuffer) put(p *rtp.Packet, now time.Time) (broken bool) {
 	case n-j.highest > longestGap, n-j.next >= windowSize:
 		j.counts.lost += uint64(n - j.next)
 		j.slots = [windowSize]slot{}
-		j.restart(p)
+		j.restart(p, now)
 		return true
 	}
 	for missing := j.highest + 1; missing < n; missing++ {
@@ -82,16 +83,16 @@ func (j *jitterBuffer) put(p *rtp.Packet, now time.Time) (broken bool) {
 		// better error: too short and no answer would ever be waited for.
 		j.measure(now.Sub(s.since))
 	}
-	s.packet = p
+	s.packet, s.came = p, now
 	return false
 }
 
 // restart begins at a packet. A sequence number below windowSize leaves room
 // for slots, whose index must not be negative.
-func (j *jitterBuffer) restart(p *rtp.Packet) {
+func (j *jitterBuffer) restart(p *rtp.Packet, now time.Time) {
 	n := int64(p.SequenceNumber) + 1<<16
 	j.next, j.highest = n, n
-	*j.slot(n) = slot{packet: p}
+	*j.slot(n) = slot{packet: p, came: now}
 }
 
 // measure takes a round trip, smoothed as TCP does it (RFC 6298 §2).
@@ -119,24 +120,24 @@ func (j *jitterBuffer) hold() time.Duration {
 	return min(max(4*j.assumed()+50*time.Millisecond, leastHold), mostHold)
 }
 
-// take gives the next packet in order, if it is there, and how many before it
-// were given up.
-func (j *jitterBuffer) take(now time.Time) (p *rtp.Packet, lost int) {
+// take gives the next packet in order, if it is there, when it came, and how
+// many before it were given up.
+func (j *jitterBuffer) take(now time.Time) (p *rtp.Packet, came time.Time, lost int) {
 	for j.begun && j.next <= j.highest {
 		s := j.slot(j.next)
 		if s.packet == nil && now.Sub(s.since) < j.hold() {
 			break
 		}
-		p = s.packet
+		p, came = s.packet, s.came
 		*s = slot{}
 		j.next++
 		if p != nil {
-			return p, lost
+			return p, came, lost
 		}
 		lost++
 		j.counts.lost++
 	}
-	return nil, lost
+	return nil, came, lost
 }
 
 // ask lists what is to be asked for now.

@@ -92,7 +92,7 @@ func (t *track) heed(p *rtp.Packet) {
 // the session began.
 func (t *track) drain(now time.Time, elapsed time.Duration, write func(ingest.AccessUnit)) {
 	for {
-		p, lost := t.jitter.take(now)
+		p, came, lost := t.jitter.take(now)
 		t.lost += lost
 		if p == nil {
 			if t.lost > 0 && t.video() {
@@ -103,12 +103,12 @@ func (t *track) drain(now time.Time, elapsed time.Duration, write func(ingest.Ac
 		if p.PayloadType != t.codec.PayloadType && !t.change(p.PayloadType) {
 			continue
 		}
-		t.assembler.put(p, t.loss(), func(f frame) {
+		t.assembler.put(p, came, t.loss(), func(f frame) {
 			if f.key {
 				t.keyed = now
 			}
 			at, captured := t.clock.at(f.timestamp, elapsed)
-			write(ingest.AccessUnit{Track: f.track, PTS: at, DTS: at, Captured: captured, Key: f.key, Data: f.data})
+			write(ingest.AccessUnit{Track: f.track, PTS: at, DTS: at, Received: f.began, Captured: captured, Key: f.key, Data: f.data})
 		})
 		t.lost = 0
 	}

@@ -68,6 +68,7 @@ type channel struct {
 
 	unpackage func()   // takes the packager out of program
 	viewing   *viewing // nil where WebRTC is off
+	stages    stages
 
 	mu    sync.Mutex
 	feeds map[string]func() // cancel of the subscription, by source
@@ -84,7 +85,7 @@ func newChannel(config channelConfig) *channel {
 	})
 	if config.Viewers != nil {
 		c.viewing = &viewing{
-			server: config.Viewers, channel: config.ID, packets: &c.program, requestKey: c.host.RequestKey,
+			server: config.Viewers, channel: config.ID, packets: &c.program, requestKey: c.host.RequestKey, sent: &c.stages.sent,
 			log: config.Log, shown: map[string]func(){},
 		}
 	}
@@ -103,6 +104,8 @@ func (c *channel) Run(ctx context.Context) error {
 		c.viewing.ctx = ctx
 		defer c.viewing.end()
 	}
+	listing := begin(ctx, func(ctx context.Context) { c.stages.watch(ctx, c.store, c.Clock) })
+	defer listing.stop()
 	err := c.host.Run(ctx)
 	c.disconnectFeeds()
 	c.Origin.Add(c.ID, origin.Channel{Store: c.store, Off: true})

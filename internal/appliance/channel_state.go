@@ -28,6 +28,7 @@ func (c *channels) describeRun(s *api.ChannelState, run *channel, failure error,
 	s.Ticks.Late, s.Ticks.Repeated = int64(report.Late), int64(report.Repeated)
 	s.Workers.Restarts, s.Workers.Pid = run.host.Restarts(), run.host.Pid()
 	s.Filler = run.fillerFrames()
+	s.Latency = run.latency()
 	store := run.store.State()
 	s.Store.State, s.Store.Reason, s.Store.Bytes = "ok", store.Fault, store.DiskBytes
 	if store.Degraded {
@@ -96,6 +97,7 @@ func (c *channels) sourceStates(document api.Channel, onAir air, moving *worker.
 		}
 		if feed := c.sources.feed(id); feed != nil {
 			state.State = api.SourceState(feed.State().State)
+			state.Latency = wayOf(feed, report.Sources[id].Way)
 		}
 		if shown, ok := report.Sources[id]; ok {
 			state.Dropped = int64(shown.Dropped)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"millrace/internal/delay"
 	"millrace/internal/media"
 	"millrace/mixer/worker"
 	"millrace/output/whep"
@@ -18,6 +19,7 @@ type viewing struct {
 	channel    string
 	packets    *fanOut // every packet of the channel
 	requestKey func(rung string)
+	sent       *delay.Window // from a frame being due to its last packet going out
 	log        *slog.Logger
 
 	mu    sync.Mutex
@@ -74,7 +76,7 @@ func (v *viewing) returns(sources []string) {
 // show puts the pictures with a sound on air under a name; v is locked.
 func (v *viewing) show(resource string, sound *media.Track) {
 	program := v.server.NewProgram(whep.ProgramConfig{
-		Resource: resource, Rungs: v.rungs, Audio: sound, RequestKey: v.requestKey,
+		Resource: resource, Rungs: v.rungs, Audio: sound, RequestKey: v.requestKey, Sent: v.sent,
 	})
 	running := begin(v.ctx, func(ctx context.Context) {
 		if err := program.Run(ctx); err != nil {

@@ -18,9 +18,10 @@ type layer struct {
 // layers is the table of allowed edges. A package belongs to the layer with the longest path that holds it; one that belongs to none
 // is a fault, so that a new folder comes with its rule.
 func layers() []layer {
-	shared := []string{"internal/rtc", "internal/srt", "internal/rtmp", "internal/mpegts"}
+	shared := []string{"internal/delay", "internal/rtc", "internal/srt", "internal/rtmp", "internal/mpegts"}
 	return []layer{
 		{path: "internal/media"},
+		{path: "internal/delay"},
 		{path: "internal/archtest"},
 		{path: "internal/state"},
 		{path: "internal/events"},
@@ -32,9 +33,9 @@ func layers() []layer {
 		{path: "ingest", allows: shared},
 		{path: "gpu"},
 		{path: "mixer/scene"},
-		{path: "mixer/worker", allows: []string{"mixer/scene", "internal/child"}},
+		{path: "mixer/worker", allows: []string{"mixer/scene", "internal/child", "internal/delay"}},
 		{path: "mixer/reencode", allows: []string{"internal/child"}},
-		{path: "mixer/engine", allows: []string{"gpu", "mixer/scene", "mixer/worker", "mixer/reencode", "internal/child"}}, // it is the child
+		{path: "mixer/engine", allows: []string{"gpu", "mixer/scene", "mixer/worker", "mixer/reencode", "internal/child", "internal/delay"}}, // it is the child
 		{path: "output/cmaf"},
 		{path: "output/whep", allows: shared},
 		{path: "output/push", allows: shared},

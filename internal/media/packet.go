@@ -65,6 +65,7 @@ type Packet struct {
 	PTS, DTS Time
 	Duration time.Duration // 0 while unknown
 	Key      bool          // decoding can begin here
+	Stamp    Time          // when it was handed on, for measuring; 0: unknown
 	Filler   bool          // stands in for a lost worker's output (CMAF brand slat)
 	// Data holds H.264 and HEVC as NAL units behind 4-byte lengths, AV1 as a
 	// temporal unit of OBUs without temporal delimiters, AAC as a raw access

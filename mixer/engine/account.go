@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"millrace/internal/delay"
 	"millrace/internal/media"
 	"millrace/mixer/worker"
 )
@@ -17,6 +18,7 @@ type account struct {
 	decode   meter
 	compose  meter
 	audio    meter
+	composed delay.Window // from a tick being due to its picture being composed
 
 	lateness lateness
 	states   map[string]worker.SourceState // as last reported
@@ -51,7 +53,7 @@ func (l *lateness) total() uint64 {
 // finished hears of every frame that a rung gave out.
 func (e *Engine) finished(r *rung, frame int64) {
 	now := e.config.Clock.Now()
-	r.latency.add(now.Sub(e.rate.At(frame)))
+	r.out.Add(now, now.Sub(e.rate.At(frame)))
 	if now >= e.rate.At(frame+1) {
 		e.state.lateness.add(frame)
 	}
@@ -81,11 +83,13 @@ func (e *Engine) account(n int64) {
 
 // describe is the engine's report after tick n.
 func (e *Engine) describe(n int64) worker.Report {
+	now := e.config.Clock.Now()
 	report := worker.Report{
 		Frame: n, Late: e.state.lateness.total(), Repeated: e.state.repeated,
 		Program: e.desk.program, Preview: e.desk.preview, Transition: e.desk.progress(n), Black: e.desk.black.at(n),
 		Sources:     make(map[string]worker.SourceReport, len(e.desk.sources)),
-		Rungs:       make(map[string]worker.Phase, len(e.ladder.rungs)),
+		Rungs:       make(map[string]delay.Spread, len(e.ladder.rungs)),
+		Composed:    e.state.composed.Spread(now),
 		Outstanding: e.config.Device.Outstanding(),
 		Phases: worker.Phases{
 			Interval: e.rate.Interval(),
@@ -94,7 +98,7 @@ func (e *Engine) describe(n int64) worker.Report {
 	}
 	for _, r := range e.ladder.rungs { // the slowest rung: they run side by side
 		report.Repeated += r.repeated.Load()
-		report.Rungs[r.track.ID] = r.latency.take()
+		report.Rungs[r.track.ID] = r.out.Spread(now)
 		phase := r.meter.take()
 		report.Phases.Encode.Mean = max(report.Phases.Encode.Mean, phase.Mean)
 		report.Phases.Encode.Max = max(report.Phases.Encode.Max, phase.Max)
@@ -102,7 +106,9 @@ func (e *Engine) describe(n int64) worker.Report {
 	for id, s := range e.desk.sources {
 		described := s.report
 		described.PeakDB = decibels(s.voice.TakePeak())
-		described.Latency = s.latency.take()
+		if s.input != nil {
+			described.Way = s.input.way.report(now)
+		}
 		report.Sources[id] = described
 	}
 	return report

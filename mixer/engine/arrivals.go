@@ -2,7 +2,6 @@ package engine
 
 import (
 	"sync"
-	"time"
 
 	"millrace/internal/media"
 )
@@ -12,7 +11,7 @@ import (
 const arrivalsKept = 512
 
 // arrivals remembers when the newest packets of a source's video came, so that
-// a picture tells how long it took. One goroutine adds, the tick asks.
+// a picture tells how long it took. One goroutine adds, the decoder's asks.
 type arrivals struct {
 	mu   sync.Mutex
 	ring [arrivalsKept]arrival
@@ -20,29 +19,30 @@ type arrivals struct {
 }
 
 type arrival struct {
-	pts media.Time
-	at  time.Time // zero: none
+	pts   media.Time
+	at    media.Time // 0: none
+	stamp media.Time // of the packet
 }
 
-func (a *arrivals) add(pts media.Time, at time.Time) {
+func (a *arrivals) add(new arrival) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.ring[a.next] = arrival{pts, at}
+	a.ring[a.next] = new
 	a.next = (a.next + 1) % arrivalsKept
 }
 
-// of is when the newest packet with a PTS came; false when it is forgotten.
-func (a *arrivals) of(pts media.Time) (time.Time, bool) {
+// of is how the newest packet with a PTS came; false when it is forgotten.
+func (a *arrivals) of(pts media.Time) (arrival, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for i := range a.ring {
 		r := a.ring[(a.next+2*arrivalsKept-1-i)%arrivalsKept]
-		if r.at.IsZero() {
+		if r.at == 0 {
 			break
 		}
 		if r.pts == pts {
-			return r.at, true
+			return r, true
 		}
 	}
-	return time.Time{}, false
+	return arrival{}, false
 }

@@ -81,6 +81,7 @@ func (s *studio) feed(source string, packets []*media.Packet, ahead time.Duratio
 			if s.clock.SleepUntil(s.t.Context(), p.PTS.Add(-ahead)) != nil {
 				return
 			}
+			p.Stamp = s.clock.Now()
 			s.engine.Packet(source, p)
 		}
 	}()

@@ -17,6 +17,7 @@ import (
 // scene is on program and preview. Owned by the tick.
 type desk struct {
 	device gpu.Device
+	clock  *media.Clock
 	log    *slog.Logger
 	rate   media.Rate
 
@@ -36,9 +37,9 @@ type desk struct {
 }
 
 // newDesk makes the show's sources. changed hears of every later set of them.
-func newDesk(device gpu.Device, show worker.Show, log *slog.Logger) (*desk, error) {
+func newDesk(device gpu.Device, show worker.Show, clock *media.Clock, log *slog.Logger) (*desk, error) {
 	d := &desk{
-		device: device, log: log, rate: show.Canvas.Rate, sources: map[string]*source{}, changed: func(map[string]*source) {},
+		device: device, clock: clock, log: log, rate: show.Canvas.Rate, sources: map[string]*source{}, changed: func(map[string]*source) {},
 		stage: &stage{scene: show.Program}, vision: newVision(device, show.Canvas),
 	}
 	if err := d.take(show, show.Program); err != nil {
@@ -100,7 +101,7 @@ func (d *desk) take(show worker.Show, program string) error {
 			next[config.ID] = old
 			continue
 		}
-		made, err := newSource(d.device, config, show.Canvas.Rate, d.log)
+		made, err := newSource(d.device, config, show.Canvas.Rate, d.clock, d.log)
 		next[config.ID] = made
 		if err != nil {
 			d.discard(next)

@@ -78,14 +78,14 @@ func (e *Engine) open() error {
 	var errs [2]error
 	var both sync.WaitGroup
 	both.Go(func() { e.ladder, errs[0] = openLadder(device, show, e.config.GOPFrames, e.config.Filler) })
-	both.Go(func() { e.desk, errs[1] = newDesk(device, show, e.config.Log) })
+	both.Go(func() { e.desk, errs[1] = newDesk(device, show, e.config.Clock, e.config.Log) })
 	both.Wait()
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
 	compositor := gpu.CompositorConfig{Canvas: gpu.Size{Width: show.Canvas.Width, Height: show.Canvas.Height}}
 	for _, r := range e.ladder.rungs {
-		r.emit, r.finished = e.config.Emit, func(frame int64) { e.finished(r, frame) }
+		r.now, r.emit, r.finished = e.config.Clock.Now, e.config.Emit, func(frame int64) { e.finished(r, frame) }
 		compositor.Rungs = append(compositor.Rungs, gpu.Size{Width: r.track.Width, Height: r.track.Height})
 	}
 	e.sound = newSoundDesk(show, e.ladder.ready, e.config)

@@ -28,10 +28,12 @@ const (
 type Input struct {
 	id     string
 	device gpu.Device
+	clock  *media.Clock
 	log    *slog.Logger
 
 	video, sound *queue
 	arrivals     arrivals // of video
+	way          way
 	pictures     *pictures
 	ring         *audio.Ring
 
@@ -48,9 +50,9 @@ const ringLength = audio.Hz * int64(soundAhead+maxDelay+time.Second) / int64(tim
 const maxDelay = 3 * time.Second
 
 // NewInput has nothing on screen. rate is that of the ticks.
-func NewInput(id string, device gpu.Device, rate media.Rate, log *slog.Logger) *Input {
+func NewInput(id string, device gpu.Device, rate media.Rate, clock *media.Clock, log *slog.Logger) *Input {
 	return &Input{
-		id: id, device: device, log: log.With("source", id),
+		id: id, device: device, clock: clock, log: log.With("source", id),
 		video: newQueue(), sound: newQueue(),
 		pictures: newPictures(rate.Interval()), ring: audio.NewRing(int(ringLength)),
 	}
@@ -60,7 +62,9 @@ func NewInput(id string, device gpu.Device, rate media.Rate, log *slog.Logger) *
 func (in *Input) Write(p *media.Packet) {
 	switch p.Track.Kind {
 	case media.Video:
-		in.arrivals.add(p.PTS, time.Now())
+		now := in.clock.Now()
+		in.arrivals.add(arrival{p.PTS, now, p.Stamp})
+		in.way.arrived(p, now)
 		in.video.put(p)
 	case media.Audio:
 		in.sound.put(p)
@@ -101,7 +105,7 @@ func (in *Input) decodePictures(ctx context.Context) {
 		}
 		if p == nil {
 			if decoder != nil {
-				decoder.Drain(in.pictures.put)
+				decoder.Drain(in.decoded)
 			}
 			continue
 		}
@@ -113,7 +117,7 @@ func (in *Input) decodePictures(ctx context.Context) {
 		}
 		if err == nil {
 			before := decoder.Stats()
-			err = decoder.Decode(p, in.pictures.put)
+			err = decoder.Decode(p, in.decoded)
 			in.countDamage(before, decoder.Stats())
 		}
 		if err != nil {
@@ -149,6 +153,16 @@ func (in *Input) decodeSound(ctx context.Context) {
 	}
 }
 
+// decoded takes over a picture of the decoder's.
+func (in *Input) decoded(f *gpu.Frame) {
+	now := in.clock.Now()
+	from, known := in.arrivals.of(f.PTS)
+	if known && f.PTS > now.Add(-fresh) {
+		in.way.decode.Add(now, now.Sub(from.at))
+	}
+	in.pictures.put(picture{f, from.stamp, now})
+}
+
 // timely refuses packets whose time would hold up all that follow.
 func (in *Input) timely(p *media.Packet) bool {
 	if p.PTS <= in.pictures.present().Add(farAhead) {
@@ -178,7 +192,7 @@ func (in *Input) fault(err error) {
 
 // show gives the picture on screen at t, nil for the slate, and its state. The
 // caller owns the reference.
-func (in *Input) show(t media.Time, hold time.Duration) (*gpu.Frame, worker.SourceReport) {
+func (in *Input) show(t media.Time, hold time.Duration) (picture, worker.SourceReport) {
 	report := worker.SourceReport{
 		State:        worker.Idle,
 		Frames:       in.pictures.total(),
@@ -190,17 +204,17 @@ func (in *Input) show(t media.Time, hold time.Duration) (*gpu.Frame, worker.Sour
 	damaged := t.Sub(media.Time(in.damaged.Load())) < errorsCount
 	frame := in.pictures.at(t)
 	switch {
-	case frame == nil && in.ring.End() == 0:
+	case frame.Frame == nil && in.ring.End() == 0:
 		if report.DecodeErrors > 0 {
 			report.State = worker.Lost
 		}
-	case frame == nil && heard && report.Frames == 0:
+	case frame.Frame == nil && heard && report.Frames == 0:
 		report.State = worker.Live // sound without pictures
-	case frame == nil:
+	case frame.Frame == nil:
 		report.State = worker.Lost
 	case t.Sub(frame.PTS) > max(hold, shortHold):
 		frame.Release()
-		frame = nil
+		frame = picture{}
 		report.State = worker.Lost
 	case t.Sub(frame.PTS) > fresh:
 		report.State, report.Held = worker.Degraded, true
@@ -209,7 +223,7 @@ func (in *Input) show(t media.Time, hold time.Duration) (*gpu.Frame, worker.Sour
 	default:
 		report.State = worker.Live
 	}
-	if frame == nil {
+	if frame.Frame == nil {
 		report.Slate = true
 	} else {
 		report.Width, report.Height = frame.Size.Width, frame.Size.Height

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"image"
-	"time"
 
 	"millrace/gpu"
 	"millrace/internal/media"
@@ -92,7 +91,7 @@ func (d *desk) advance(n int64, t media.Time, repeat bool) {
 }
 
 // composed hears that the program was composed at now.
-func (d *desk) composed(now time.Time) {
+func (d *desk) composed(now media.Time) {
 	for id, s := range d.sources {
 		if _, shown := d.onAir[id]; shown {
 			s.compose(now)

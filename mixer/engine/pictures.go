@@ -24,7 +24,7 @@ const picturesAhead = 8
 type pictures struct {
 	tick   time.Duration // from tick to tick
 	mu     sync.Mutex
-	frames []*gpu.Frame  // by PTS
+	frames []picture     // by PTS
 	now    media.Time    // the newest tick
 	shown  media.Time    // PTS of the picture shown last
 	age    time.Duration // that pictures have on their first tick, averaged; negative: they come early
@@ -33,13 +33,20 @@ type pictures struct {
 	ticked chan struct{} // the same for the decoder of sound
 }
 
+// picture is a decoded frame with its way so far.
+type picture struct {
+	*gpu.Frame            // nil: none
+	stamp      media.Time // its packet's
+	decoded    media.Time
+}
+
 func newPictures(tick time.Duration) *pictures {
 	return &pictures{tick: tick, room: make(chan struct{}, 1), ticked: make(chan struct{}, 1)}
 }
 
 // put takes over the caller's reference. A picture that comes before others
 // (the source's time was moved back) replaces them.
-func (q *pictures) put(f *gpu.Frame) {
+func (q *pictures) put(f picture) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.count++
@@ -63,32 +70,33 @@ func (q *pictures) prune() {
 	}
 }
 
-// at moves the tick to t and gives the picture on screen, nil where there is
-// none. The caller owns a reference.
-func (q *pictures) at(t media.Time) *gpu.Frame {
+// at moves the tick to t and gives the picture on screen, if there is one: the
+// same however often a tick asks. The caller owns a reference.
+func (q *pictures) at(t media.Time) (shown picture) {
 	q.mu.Lock()
+	again := t <= q.now
 	q.now = max(q.now, t)
 	q.prune()
-	if q.early(t) {
+	if !again && q.early(t) {
 		q.frames[0].Release()
 		q.frames = slices.Delete(q.frames, 0, 1)
 		q.show(q.frames[0], t)
 	}
-	var frame *gpu.Frame
 	if len(q.frames) > 0 && (q.frames[0].PTS <= t || q.frames[0].PTS == q.shown) {
-		frame = q.frames[0].Retain()
-		q.show(frame, t)
+		shown = q.frames[0]
+		shown.Retain()
+		q.show(shown, t)
 	}
 	q.mu.Unlock()
 	signal(q.room)
 	signal(q.ticked)
-	return frame
+	return shown
 }
 
 // ageShare is how much one picture counts in the average of ages.
 const ageShare = 8
 
-func (q *pictures) show(f *gpu.Frame, t media.Time) {
+func (q *pictures) show(f picture, t media.Time) {
 	if f.PTS == q.shown {
 		return
 	}

@@ -41,10 +41,10 @@ func TestWhatIsOnScreen(t *testing.T) {
 				frame, err := pool.Get(gpu.Size{Width: 2, Height: 2})
 				require.NoError(t, err)
 				frame.PTS = pts
-				q.put(frame)
+				q.put(picture{Frame: frame})
 			}
 			got := media.Time(-1)
-			if frame := q.at(step.at); frame != nil {
+			if frame := q.at(step.at); frame.Frame != nil {
 				got = frame.PTS
 				frame.Release()
 			}
@@ -94,10 +94,10 @@ func TestPicturesAtTheEdgeOfATick(t *testing.T) {
 					frame, err := pool.Get(gpu.Size{Width: 2, Height: 2})
 					require.NoError(t, err)
 					frame.PTS = due[put]
-					q.put(frame)
+					q.put(picture{Frame: frame})
 				}
 				frame := q.at(at)
-				require.NotNil(t, frame)
+				require.NotNil(t, frame.Frame)
 				n := number(frame.PTS)
 				frame.Release()
 				require.GreaterOrEqual(t, n, last, "no picture comes twice")
@@ -128,13 +128,13 @@ func TestDecodedPicturesAreBounded(t *testing.T) {
 				}
 				frame, _ := pool.Get(gpu.Size{Width: 2, Height: 2})
 				frame.PTS = pts
-				q.put(frame)
+				q.put(picture{Frame: frame})
 			}
 		}()
 		for tick := media.Time(0); tick <= 100; tick++ {
 			synctest.Wait()
 			require.LessOrEqual(t, pool.Outstanding(), picturesAhead+1)
-			if frame := q.at(tick); frame != nil {
+			if frame := q.at(tick); frame.Frame != nil {
 				require.Equal(t, tick, frame.PTS)
 				frame.Release()
 			}

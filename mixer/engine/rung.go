@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"millrace/gpu"
+	"millrace/internal/delay"
 	"millrace/internal/media"
 )
 
@@ -24,6 +25,7 @@ type rung struct {
 	keys     keyframes
 	emit     func(rendition int, p *media.Packet)
 	finished func(frame int64) // after each frame
+	now      func() media.Time
 
 	mu     sync.Mutex
 	queue  []shot
@@ -31,8 +33,8 @@ type rung struct {
 	wake   chan struct{}
 
 	repeated atomic.Uint64
-	meter    meter // of encoding
-	latency  meter // from a tick being due to its packet going out
+	meter    meter        // of encoding
+	out      delay.Window // from a tick being due to its packet going out
 }
 
 // shot is a picture for one or more consecutive frames.
@@ -107,7 +109,7 @@ func (r *rung) run() error {
 		r.meter.add(time.Since(begin))
 		pts := r.rate.At(s.frame)
 		r.emit(r.index, &media.Packet{
-			Track: r.track, PTS: pts, DTS: pts, Duration: r.rate.Interval(), Key: unit.Key, Data: unit.Data,
+			Track: r.track, PTS: pts, DTS: pts, Duration: r.rate.Interval(), Key: unit.Key, Stamp: r.now(), Data: unit.Data,
 		})
 		r.finished(s.frame)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"millrace/gpu"
 	"millrace/internal/media"
-	"millrace/mixer/worker"
 )
 
 // slowEncoder takes a while per frame, or fails.
@@ -46,7 +45,7 @@ func ladderOf(t *testing.T, e *slowEncoder, count int64) (frames []int64, r *run
 		r = &rung{
 			encoder: e, track: e.Track(), rate: media.Rate{Num: 50, Den: 1}, wake: make(chan struct{}, 1),
 			emit:     func(_ int, p *media.Packet) { frames = append(frames, media.Rate{Num: 50, Den: 1}.Index(p.PTS)) },
-			finished: func(int64) {},
+			finished: func(int64) {}, now: func() media.Time { return 1 },
 		}
 		r.keys.rate, r.keys.gop = r.rate, 80
 		done := make(chan error, 1)
@@ -119,7 +118,9 @@ func TestLatencyOfARung(t *testing.T) {
 			require.NoError(t, e.config.Clock.SleepUntil(t.Context(), e.rate.At(first+int64(n)).Add(late)))
 			e.finished(r, first+int64(n))
 		}
-		require.Equal(t, worker.Phase{Mean: 15 * time.Millisecond, Max: 21 * time.Millisecond}, r.latency.take())
+		got := r.out.Spread(e.config.Clock.Now())
+		require.Equal(t, 21*time.Millisecond, got.Max)
+		require.InEpsilon(t, 19*time.Millisecond, got.P50, 0.07)
 		require.EqualValues(t, 1, e.state.lateness.total())
 	})
 }

@@ -22,16 +22,16 @@ type source struct {
 	stop   context.CancelFunc // ends the input's Run; nil before it began
 
 	composed media.Time // PTS of the newest picture that was composed
-	latency  meter      // from a packet's arrival to its picture being composed
 
 	// The present tick.
 	frame  *gpu.Frame // owned when input is set; nil for the slate
+	shown  picture    // of which it is, when input is set
 	report worker.SourceReport
 	stale  *gpu.Frame // owned; the newest picture, however old, when somebody asked
 	at     media.Time
 }
 
-func newSource(device gpu.Device, config worker.Source, rate media.Rate, log *slog.Logger) (*source, error) {
+func newSource(device gpu.Device, config worker.Source, rate media.Rate, clock *media.Clock, log *slog.Logger) (*source, error) {
 	s := &source{config: config, voice: audio.NewVoice(0)}
 	var err error
 	if config.Kind == worker.Test {
@@ -40,7 +40,7 @@ func newSource(device gpu.Device, config worker.Source, rate media.Rate, log *sl
 		return s, err
 	}
 	s.slate, err = newSlate(device, title(config), "no signal")
-	s.input = NewInput(config.ID, device, rate, log)
+	s.input = NewInput(config.ID, device, rate, clock, log)
 	return s, err
 }
 
@@ -77,7 +77,7 @@ func pointee[T any](p *T) (v T) {
 // newest is the picture that came last, however old; nil before the first.
 func (s *source) newest() *gpu.Frame {
 	if s.stale == nil && s.input != nil {
-		s.stale = s.input.pictures.at(s.at)
+		s.stale = s.input.pictures.at(s.at).Frame
 	}
 	return s.stale
 }
@@ -94,18 +94,17 @@ func (s *source) advance(n int64, t media.Time, composed bool) {
 		}
 		return
 	}
-	s.frame, s.report = s.input.show(t, time.Duration(s.config.HoldMs)*time.Millisecond)
+	s.shown, s.report = s.input.show(t, time.Duration(s.config.HoldMs)*time.Millisecond)
+	s.frame = s.shown.Frame
 }
 
 // compose hears that the present picture was composed at now.
-func (s *source) compose(now time.Time) {
+func (s *source) compose(now media.Time) {
 	if s.input == nil || s.frame == nil || s.frame.PTS == s.composed {
 		return
 	}
 	s.composed = s.frame.PTS
-	if arrived, ok := s.input.arrivals.of(s.composed); ok {
-		s.latency.add(now.Sub(arrived))
-	}
+	s.input.way.composed(s.shown, now)
 }
 
 // done ends the tick for the source.

@@ -44,7 +44,9 @@ func (e *Engine) tick(n int64, repeat bool) error {
 	}
 	begin = e.state.compose.lap(begin)
 	if !repeat {
-		e.desk.composed(begin)
+		now := e.config.Clock.At(begin)
+		e.desk.composed(now)
+		e.state.composed.Add(now, now.Sub(e.rate.At(n)))
 	}
 
 	for i, r := range e.ladder.rungs {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"millrace/internal/child"
+	"millrace/internal/delay"
 	"millrace/internal/media"
 )
 
@@ -77,6 +78,8 @@ type Host struct {
 	report     Report      // the newest; its counters run since the Host's start
 	past       Report      // counters of the workers before this one
 	onlookers  []*onlooker // immutable
+
+	socket delay.Window // from a worker's encoder to here, of pictures
 }
 
 // NewHost starts nothing.
@@ -127,6 +130,10 @@ func (h *Host) Report() Report {
 	defer h.mu.Unlock()
 	return h.report
 }
+
+// Socket is how long the worker's pictures took from the encoder to here in the
+// last 10 s.
+func (h *Host) Socket() delay.Spread { return h.socket.Spread(h.config.Clock.Now()) }
 
 // Filled is how many access units of filler each rendition got, by id; nil
 // before the timeline began.

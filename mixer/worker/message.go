@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"millrace/internal/child/sandbox"
+	"millrace/internal/delay"
 	"millrace/internal/media"
 	"millrace/mixer/scene"
 )
@@ -176,7 +177,8 @@ type Report struct {
 	Black       float64                 `json:"black,omitempty"`      // how much of the program is faded to black, 0..1
 	Sources     map[string]SourceReport `json:"sources"`
 	Phases      Phases                  `json:"phases"`
-	Rungs       map[string]Phase        `json:"rungs"`       // by rung: from a tick being due to its packet going out
+	Composed    delay.Spread            `json:"composed"`    // from a tick being due to its picture being composed
+	Rungs       map[string]delay.Spread `json:"rungs"`       // by rung: from a tick being due to its packet going out
 	Outstanding int                     `json:"outstanding"` // pictures held
 }
 
@@ -213,9 +215,16 @@ type SourceReport struct {
 	Width        int         `json:"width"`        // pixels of the newest picture
 	Height       int         `json:"height"`
 	PeakDB       float64     `json:"peakDb"` // audio since the last report, dBFS; -120 is silence
-	// Latency is from a packet's arrival in the worker to its picture being
-	// composed, of the pictures that were since the last report; 0 without any.
-	Latency Phase `json:"latency"`
+	Way          Way         `json:"way"`
+}
+
+// Way is how long the pictures of a source took in the last 10 s, from stage to
+// stage.
+type Way struct {
+	Socket delay.Spread `json:"socket"` // from being handed on by the server to the worker
+	Decode delay.Spread `json:"decode"` // from there to the decoded picture
+	Wait   delay.Spread `json:"wait"`   // from there to the tick that composes it first
+	Total  delay.Spread `json:"total"`  // all of it
 }
 
 // Phases is where the time of a tick went, since the last report.

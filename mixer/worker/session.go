@@ -110,6 +110,10 @@ func (s *session) handle(message Message) error {
 		if continuity == nil {
 			return fmt.Errorf("%w: packet before ready", ErrProtocol)
 		}
+		if m.Packet.Stamp != 0 {
+			now := s.host.config.Clock.Now()
+			s.host.socket.Add(now, now.Sub(m.Packet.Stamp))
+		}
 		return continuity.Write(m.Stream, m.Packet)
 	case *Ready:
 		return s.ready(m)

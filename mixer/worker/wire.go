@@ -143,8 +143,8 @@ func strict(text []byte, into any) error {
 	return nil
 }
 
-// packetHeaderSize is stream, PTS, DTS, duration and flags.
-const packetHeaderSize = 4 + 8 + 8 + 8 + 1
+// packetHeaderSize is stream, PTS, DTS, duration, stamp and flags.
+const packetHeaderSize = 4 + 8 + 8 + 8 + 8 + 1
 
 const flagKey = 1 << 0
 
@@ -154,6 +154,7 @@ func packetHeader(m *StreamPacket) []byte {
 	header = binary.BigEndian.AppendUint64(header, uint64(m.Packet.PTS))
 	header = binary.BigEndian.AppendUint64(header, uint64(m.Packet.DTS))
 	header = binary.BigEndian.AppendUint64(header, uint64(m.Packet.Duration))
+	header = binary.BigEndian.AppendUint64(header, uint64(m.Packet.Stamp))
 	flags := byte(0)
 	if m.Packet.Key {
 		flags |= flagKey
@@ -165,7 +166,7 @@ func decodePacket(payload []byte) (Message, error) {
 	if len(payload) < packetHeaderSize {
 		return nil, fmt.Errorf("%w: packet of %d bytes", ErrProtocol, len(payload))
 	}
-	flags := payload[28]
+	flags := payload[packetHeaderSize-1]
 	if flags&^flagKey != 0 {
 		return nil, fmt.Errorf("%w: packet flags %#x", ErrProtocol, flags)
 	}
@@ -175,6 +176,7 @@ func decodePacket(payload []byte) (Message, error) {
 			PTS:      media.Time(binary.BigEndian.Uint64(payload[4:])),
 			DTS:      media.Time(binary.BigEndian.Uint64(payload[12:])),
 			Duration: time.Duration(binary.BigEndian.Uint64(payload[20:])),
+			Stamp:    media.Time(binary.BigEndian.Uint64(payload[28:])),
 			Key:      flags&flagKey != 0,
 			Data:     payload[packetHeaderSize:],
 		},

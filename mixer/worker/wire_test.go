@@ -9,6 +9,7 @@ import (
 
 	"millrace/internal/child"
 	"millrace/internal/child/sandbox"
+	"millrace/internal/delay"
 	"millrace/internal/media"
 	"millrace/mixer/scene"
 )
@@ -39,7 +40,7 @@ func messages() []Message {
 		&Start{Frame: 53855280000},
 		&TrackChange{Stream: 3, Source: "cam1", Track: track},
 		&TrackChange{Stream: 4, Source: "cam1", Track: sound},
-		&StreamPacket{Stream: 7, Packet: &media.Packet{PTS: -5, DTS: 1 << 60, Duration: time.Second, Key: true, Data: []byte("data")}},
+		&StreamPacket{Stream: 7, Packet: &media.Packet{PTS: -5, DTS: 1 << 60, Duration: time.Second, Stamp: 1 << 59, Key: true, Data: []byte("data")}},
 		&StreamPacket{Packet: &media.Packet{Data: []byte{}}},
 		&Gone{Source: "cam1"},
 		&Command{ID: 9, At: 12, Cut: pointer("b"), Preview: pointer(""), Show: pointer(exampleShow()), Expect: pointer("a")},
@@ -61,8 +62,8 @@ func messages() []Message {
 		&Ack{ID: 9, Frame: 3, Program: "a", Preview: "b", Code: AckPast, Error: "frame 2 is over"},
 		&Report{
 			Frame: 1, Late: 2, Repeated: 3, Program: "a", Outstanding: 5,
-			Sources: map[string]SourceReport{"cam1": {State: Live, Frames: 6, PeakDB: -120, Latency: Phase{3, 4}}},
-			Rungs:   map[string]Phase{"v720": {5, 6}},
+			Sources: map[string]SourceReport{"cam1": {State: Live, Frames: 6, PeakDB: -120, Way: Way{Wait: delay.Spread{P50: 3, P95: 4, Max: 5, Count: 6}}}},
+			Rungs:   map[string]delay.Spread{"v720": {P50: 5}},
 			Phases:  Phases{Interval: time.Second / 30, Encode: Phase{1, 2}},
 		},
 	}

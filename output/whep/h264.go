@@ -2,6 +2,8 @@ package whep
 
 import (
 	"encoding/binary"
+
+	"millrace/internal/media"
 )
 
 // H.264 over RTP (RFC 6184, packetization-mode 1).
@@ -28,6 +30,7 @@ type frame struct {
 	timestamp uint32
 	payloads  [][]byte
 	size      int // bytes
+	due       media.Time
 }
 
 const soundRung = -1

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"millrace/internal/delay"
 	"millrace/internal/media"
 	"millrace/internal/rtc"
 )
@@ -42,6 +43,8 @@ type ProgramConfig struct {
 	// RequestKey asks the encoder of a rung for a keyframe, once a second at
 	// most; it must not wait. nil: viewers wait for the next one.
 	RequestKey func(rung string)
+	// Sent takes how long after their PTS pictures went out; nil: it is not measured.
+	Sent *delay.Window
 }
 
 const (
@@ -211,7 +214,7 @@ func (p *Program) dismiss() {
 
 // frame makes RTP payloads of a packet.
 func (r *rung) frame(packet *media.Packet) *frame {
-	f := &frame{rung: r.index, key: packet.Key, timestamp: uint32(packet.PTS.Ticks(videoRate))}
+	f := &frame{rung: r.index, key: packet.Key, timestamp: uint32(packet.PTS.Ticks(videoRate)), due: packet.PTS}
 	f.payloads = payloadsOf(packet, r.setsFor(packet))
 	for _, payload := range f.payloads {
 		f.size += len(payload)
@@ -225,6 +228,18 @@ func (r *rung) setsFor(packet *media.Packet) [][]byte {
 		return nil
 	}
 	return r.sets
+}
+
+// measure notes that a picture has gone out; what is sent again to one who
+// comes says nothing.
+func (p *Program) measure(due media.Time) {
+	if p.config.Sent == nil || due == 0 {
+		return
+	}
+	now := p.server.config.Clock.Now()
+	if took := now.Sub(due); took < time.Second {
+		p.config.Sent.Add(now, took)
+	}
 }
 
 // request asks the encoder for a keyframe where a viewer wants one.

@@ -55,6 +55,7 @@ type outgoing struct {
 	timestamp uint32
 	marker    bool
 	payload   []byte
+	due       media.Time // of a frame's last packet, its PTS; else 0
 }
 
 // newViewer answers an offer.
@@ -230,7 +231,11 @@ func (v *viewer) pack(f *frame) {
 	}
 	timestamp := s.stamp(f.timestamp)
 	for i, payload := range f.payloads {
-		v.outbox = append(v.outbox, outgoing{s, timestamp, f.rung != soundRung && i == len(f.payloads)-1, payload})
+		o := outgoing{sender: s, timestamp: timestamp, payload: payload}
+		if f.rung != soundRung && i == len(f.payloads)-1 {
+			o.marker, o.due = true, f.due
+		}
+		v.outbox = append(v.outbox, o)
 	}
 }
 
@@ -244,6 +249,7 @@ func (v *viewer) send(now time.Time) {
 		v.number++
 		v.estimate.sent(v.number, len(o.payload), now)
 		_ = o.sender.write(o.timestamp, o.marker, o.payload, v.number) // lost, as on the wire
+		v.program.measure(o.due)
 		sent++
 		size += len(o.payload)
 	}

@@ -1,0 +1,3 @@
+// Package delay collects how long the stages of the media path take, and says
+// what they took lately.
+package delay
