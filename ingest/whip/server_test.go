@@ -234,40 +234,6 @@ func TestF40PublishersAreEndedWhenWeGoDown(t *testing.T) {
 	require.ErrorIs(t, f.end(t), ingest.ErrDown)
 }
 
-// F18: 5 % loss both ways at a round trip of 100 ms.
-func TestF18LossIsRepaired(t *testing.T) {
-	p := newPlace(t)
-	relay := rtctest.NewRelay(t)
-	publisher := newPublisher(t, webrtc.MimeTypeVP8, true, rtctest.Options{})
-	client := relay.Connect(t, publisher.pc, p.base, "/whip/cam1", goodKey)
-	client.UntilConnected(t)
-	f := p.feed(t)
-	relay.Disturb(50*time.Millisecond, 0.05)
-	const frames = 150
-	publisher.send(t, vp8Picture, 0, frames+45, time.Second/30)
-	units := f.until(t, func(units []ingest.AccessUnit) bool {
-		video := of(units, media.Video)
-		return len(video) > 0 && number(video[len(video)-1].Data) >= frames
-	})
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var last time.Time
-	var longest time.Duration
-	for i, u := range units {
-		if u.Track.Kind == media.Video {
-			if !last.IsZero() {
-				longest = max(longest, f.times[i].Sub(last))
-			}
-			last = f.times[i]
-		}
-	}
-	counters := p.Counters()
-	t.Logf("%d of %d pictures, longest pause %v, %+v", len(of(units, media.Video)), frames, longest, counters)
-	require.Less(t, longest, time.Second)
-	require.Greater(t, len(of(units, media.Video)), frames*9/10)
-	require.NotZero(t, counters.NACKs)
-}
-
 // number is that of a VP8 picture.
 func number(data []byte) int {
 	offset := 3

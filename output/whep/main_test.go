@@ -146,6 +146,7 @@ type watcher struct {
 	stamps   []uint32
 	times    []time.Time
 	sound    [][]byte
+	heard    []uint32 // timestamps of sound
 	ssrc     uint32
 }
 
@@ -179,7 +180,7 @@ func (w *watcher) listen(track *webrtc.TrackRemote) {
 			return
 		}
 		w.mu.Lock()
-		w.sound = append(w.sound, p.Payload)
+		w.sound, w.heard = append(w.sound, p.Payload), append(w.heard, p.Timestamp)
 		w.mu.Unlock()
 	}
 }

@@ -154,33 +154,6 @@ func TestF37KeyframeRequestsAreLimited(t *testing.T) {
 	require.GreaterOrEqual(t, c.Keys, uint64(2))
 }
 
-// F18: a viewer behind 5 % loss and a round trip of 100 ms has every picture.
-func TestF18LossIsRepaired(t *testing.T) {
-	p := newPlace(t)
-	relay := rtctest.NewRelay(t)
-	lossy, near := watch(t, rtctest.Options{}), watch(t, rtctest.Options{})
-	relay.Connect(t, lossy.pc, p.base, "/whep/main", "").UntilConnected(t)
-	rtctest.Connect(t, near.pc, p.base, "/whep/main", "").UntilConnected(t)
-	p.air(t, 5*time.Millisecond, func() bool { pictures, _ := lossy.seen(); return pictures > 0 })
-	relay.Disturb(50*time.Millisecond, 0.05)
-	p.air(t, time.Second/30, func() bool { pictures, _ := lossy.seen(); return pictures > 120 })
-	var longest time.Duration
-	lossy.mu.Lock()
-	for i := 2; i < len(lossy.times); i++ {
-		longest = max(longest, lossy.times[i].Sub(lossy.times[i-1]))
-	}
-	lossy.mu.Unlock()
-	t.Logf("longest pause %v, %+v", longest, p.Counters())
-	require.Less(t, longest, time.Second)
-	require.NotZero(t, p.Counters().Repaired)
-	near.mu.Lock()
-	defer near.mu.Unlock()
-	require.NotEmpty(t, near.stamps)
-	for i := 1; i < len(near.stamps); i++ {
-		require.Equal(t, uint32(3000), near.stamps[i]-near.stamps[i-1], "F37: the other viewer has noticed nothing")
-	}
-}
-
 // A program without sound answers an offer of both.
 func TestWithoutSound(t *testing.T) {
 	p := newPlace(t)

@@ -108,6 +108,7 @@ func Do(t testing.TB, method, url, body string, header ...string) (*http.Respons
 type Options struct {
 	Codecs       []webrtc.RTPCodecParameters // video and Opus; nil: pion's own
 	Interceptors []interceptor.Factory       // nil: pion's own
+	Congestion   bool                        // the interceptors want transport-wide numbers
 	TCP          bool                        // over ICE-TCP only
 	Role         webrtc.DTLSRole             // that it wants; 0: either
 }
@@ -129,6 +130,9 @@ func NewPeer(t testing.TB, o Options) *webrtc.PeerConnection {
 	}
 	for _, f := range o.Interceptors {
 		registry.Add(f)
+	}
+	if o.Congestion {
+		require.NoError(t, webrtc.ConfigureTWCCHeaderExtensionSender(m, registry))
 	}
 	require.NoError(t, webrtc.RegisterDefaultInterceptors(m, registry))
 	var s webrtc.SettingEngine

@@ -1,10 +1,8 @@
 package rtctest
 
 import (
-	"math/rand/v2"
 	"net"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,15 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Relay is a UDP path between a client and a server that can be cut.
+// Relay is a UDP path between a client and a server that can be shaped and cut.
 type Relay struct {
-	conn   *net.UDPConn
-	cut    atomic.Bool
-	late   sync.WaitGroup // packets under way
+	conn     *net.UDPConn
+	cut      atomic.Bool
+	up, down *lane          // from the client, to the client
+	late     sync.WaitGroup // packets under way out of their order
+
 	mu     sync.Mutex
-	delay  time.Duration
-	loss   float64
-	rnd    *rand.Rand
 	server *net.UDPAddr
 	client *net.UDPAddr
 }
@@ -33,15 +30,19 @@ func NewRelay(t testing.TB) *Relay {
 	t.Helper()
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
-	r := &Relay{conn: conn, rnd: rand.New(rand.NewPCG(1, 2))}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	r := &Relay{conn: conn, up: newLane(1), down: newLane(2)}
+	var running sync.WaitGroup
+	for _, l := range []*lane{r.up, r.down} {
+		running.Go(func() { l.carry(conn) })
+	}
+	running.Go(func() {
 		r.run()
-	}()
+		close(r.up.queue)
+		close(r.down.queue)
+	})
 	t.Cleanup(func() {
 		_ = conn.Close()
-		<-done
+		running.Wait()
 		r.late.Wait()
 	})
 	return r
@@ -55,33 +56,38 @@ func (r *Relay) run() {
 			return
 		}
 		r.mu.Lock()
-		to := r.client
+		to, l := r.client, r.down
 		if r.server == nil || from.Port != r.server.Port {
-			r.client, to = from, r.server
+			r.client, to, l = from, r.server, r.up
 		}
-		delay, lost := r.delay, r.rnd.Float64() < r.loss
 		r.mu.Unlock()
-		switch {
-		case to == nil || lost || r.cut.Load():
-		case delay > 0:
-			packet := slices.Clone(buffer[:n])
+		if to == nil || r.cut.Load() {
+			continue
+		}
+		for _, packet := range l.take(buffer[:n], to, time.Now()) {
 			r.late.Add(1)
-			time.AfterFunc(delay, func() {
+			time.AfterFunc(time.Until(packet.at), func() {
 				defer r.late.Done()
-				_, _ = r.conn.WriteToUDP(packet, to)
+				_, _ = r.conn.WriteToUDP(packet.data, packet.to) // lost, as on the wire
 			})
-		default:
-			_, _ = r.conn.WriteToUDP(buffer[:n], to)
 		}
 	}
 }
 
-// Disturb delays every packet, and loses a share of them.
-func (r *Relay) Disturb(delay time.Duration, loss float64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.delay, r.loss = delay, loss
+// Shape makes both directions such a path.
+func (r *Relay) Shape(p Path) {
+	r.up.shape(p)
+	r.down.shape(p)
 }
+
+// ShapeDown makes the direction to the client such a path.
+func (r *Relay) ShapeDown(p Path) { r.down.shape(p) }
+
+// ShapeUp makes the direction from the client such a path.
+func (r *Relay) ShapeUp(p Path) { r.up.shape(p) }
+
+// Disturb delays every packet, and loses a share of them, both ways.
+func (r *Relay) Disturb(delay time.Duration, loss float64) { r.Shape(Path{Delay: delay, Loss: loss}) }
 
 // Cut lets nothing through any more.
 func (r *Relay) Cut() { r.cut.Store(true) }
