@@ -20,6 +20,11 @@ export type Key = Schemas["KeyView"];
 export type Scope = Schemas["Scope"];
 export type System = Schemas["System"];
 export type Capabilities = Schemas["Capabilities"];
+export type Session = Schemas["Session"];
+export type User = Schemas["UserView"];
+export type Role = Schemas["Role"];
+export type AuditEntry = Schemas["AuditEntry"];
+export type Alarm = Schemas["Alarm"];
 export type List<T> = { items: T[]; nextCursor?: string };
 
 /** How long the node may take to answer before the call counts as lost, in milliseconds. */

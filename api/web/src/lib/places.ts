@@ -11,6 +11,7 @@ export const places: Place[] = [
   { name: "sources", path: "/sources", text: "Sources" },
   { name: "recordings", path: "/recordings", text: "Recordings" },
   { name: "health", path: "/health", text: "Health" },
+  { name: "alarms", path: "/alarms", text: "Alarms" },
   { name: "settings", path: "/settings", text: "Settings" },
 ];
 

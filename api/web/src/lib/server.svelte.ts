@@ -1,7 +1,7 @@
 // What the node says, mirrored: the one truth that every page shows. Nothing
 // here is ever set from a wish, only from an answer or an event.
 import { all, call, Problem, Unreachable } from "./api";
-import type { AudioSettings, Capabilities, Channel, ChannelState, Clip, LiveAnswer, Recording, Scope, Source, System } from "./api";
+import type { Alarm, AudioSettings, Capabilities, Channel, ChannelState, Clip, LiveAnswer, Recording, Scope, Session, Source, System } from "./api";
 import { Feed, type ServerEvent } from "./feed";
 import { Meters, type Reading } from "./meters";
 import { notices } from "./notices.svelte";
@@ -18,13 +18,14 @@ class Server {
   phase = $state<Phase>("starting");
   lost = $state(false);
   signInError = $state("");
-  scopes = $state<Scope[]>([]);
+  session = $state.raw<Session>();
   system = $state.raw<System>();
   capabilities = $state.raw<Capabilities>();
   channels = $state.raw<Channel[]>([]);
   sources = $state.raw<Source[]>([]);
   recordings = $state.raw<Recording[]>([]);
   clips = $state.raw<Clip[]>([]);
+  alarms = $state.raw<Alarm[]>([]);
   states = $state.raw<Record<string, ChannelState>>({});
   audio = $state.raw<Record<string, Record<string, AudioSettings>>>({});
   /** The node's clock less this machine's, in milliseconds. */
@@ -49,7 +50,7 @@ class Server {
     const token = new URLSearchParams(location.hash.slice(1)).get("token");
     if (token) {
       history.replaceState(null, "", location.pathname);
-      await this.signIn(token);
+      await this.signIn({ token: token.trim() });
     }
     if (this.phase !== "signed-out") await this.#enter();
     setInterval(() => this.#watch(), 250);
@@ -57,15 +58,16 @@ class Server {
     setInterval(() => this.#poll(true), slowPollEvery);
   }
 
-  async signIn(token: string): Promise<void> {
+  /** Signs in with a key or a link's token, or as a user. */
+  async signIn(secret: { token: string } | { user: string; password: string }): Promise<void> {
     this.signInError = "";
     try {
-      const session = await call<{ scopes: Scope[] }>("POST", "/v1/session", { token: token.trim() });
-      this.scopes = session.scopes;
+      await call<Session>("POST", "/v1/session", secret);
       await this.#enter();
     } catch (error) {
       this.phase = "signed-out";
-      this.signInError = error instanceof Problem && error.status === 401 ? "This key or link is not valid. A link works once, for a day." : String((error as Error).message);
+      const refused = error instanceof Problem && error.status === 401;
+      this.signInError = !refused ? (error as Error).message : "token" in secret ? "This key or link is not valid. A link works once, for a day." : "This name and password do not belong together.";
     }
   }
 
@@ -75,10 +77,10 @@ class Server {
     this.phase = "signed-out";
   }
 
-  /** Whether this session may do what a scope allows. Unknown counts as yes: the node decides. */
+  /** Whether this session may do what a scope allows. */
   may(scope: Scope): boolean {
     const ladder: Scope[] = ["view", "operate", "manage"];
-    return this.scopes.length === 0 || this.scopes.some((have) => ladder.indexOf(have) >= ladder.indexOf(scope));
+    return (this.session?.scopes ?? []).some((have) => ladder.indexOf(have) >= ladder.indexOf(scope));
   }
 
   /** The node's time now, in milliseconds since the epoch. */
@@ -86,6 +88,13 @@ class Server {
     return Date.now() + this.ahead;
   }
 
+
+  /** What is wrong and not put aside, the worst first. */
+  get active(): Alarm[] {
+    const now = this.now();
+    const open = this.alarms.filter((alarm) => alarm.state === "active" && !(alarm.shelvedUntil && new Date(alarm.shelvedUntil).getTime() > now));
+    return open.sort((a, b) => Number(b.severity === "critical") - Number(a.severity === "critical"));
+  }
 
   channel(id: string): Channel | undefined {
     return this.channels.find((channel) => channel.id === id);
@@ -108,7 +117,7 @@ class Server {
 
   /** Reads everything again: after a sign-in and after a break. */
   async resync(): Promise<void> {
-    await Promise.all([this.refresh("system"), this.refresh("sources"), this.refresh("channels"), this.refresh("recordings"), this.refresh("clips")]);
+    await Promise.all([this.refresh("system"), this.refresh("sources"), this.refresh("channels"), this.refresh("recordings"), this.refresh("clips"), this.refresh("alarms")]);
     await Promise.all(this.channels.flatMap(({ id }) => [this.refresh(`state ${id}`), this.refresh(`audio ${id}`)]));
   }
 
@@ -139,6 +148,7 @@ class Server {
 
   async #enter(): Promise<void> {
     try {
+      this.session = await call<Session>("GET", "/v1/session");
       this.system = await call<System>("GET", "/v1/system");
       this.#hear();
       this.#setClock(this.system);
@@ -180,6 +190,9 @@ class Server {
       case "clips":
         this.clips = await all<Clip>("/v1/clips");
         return;
+      case "alarms":
+        this.alarms = await all<Alarm>("/v1/alarms");
+        return;
       case "state":
         this.states = { ...this.states, [id]: await call<ChannelState>("GET", `/v1/channels/${id}/state`) };
         return;
@@ -212,7 +225,7 @@ class Server {
     if (kind === "channel") {
       void this.refresh("channels");
       if (id) void this.refresh(`state ${id}`);
-    } else if (kind === "source" || kind === "recording" || kind === "clip") {
+    } else if (["source", "recording", "clip", "alarm"].includes(kind!)) {
       void this.refresh(`${kind}s`);
     }
   }
@@ -238,7 +251,7 @@ class Server {
     const live = this.#feed.live && !slow;
     for (const { id } of this.channels) if (!live || id === this.#watched) void this.refresh(`state ${id}`);
     if (live) return;
-    for (const what of ["sources", "channels", "recordings", "clips"]) void this.refresh(what);
+    for (const what of ["sources", "channels", "recordings", "clips", "alarms"]) void this.refresh(what);
     for (const { id } of this.channels) void this.refresh(`audio ${id}`);
   }
 
