@@ -285,6 +285,27 @@ func (e JobState) Valid() bool {
 	}
 }
 
+// Defines values for LayoutCellFit.
+const (
+	Contain LayoutCellFit = "contain"
+	Cover   LayoutCellFit = "cover"
+	Fill    LayoutCellFit = "fill"
+)
+
+// Valid indicates whether the value is a known member of the LayoutCellFit enum.
+func (e LayoutCellFit) Valid() bool {
+	switch e {
+	case Contain:
+		return true
+	case Cover:
+		return true
+	case Fill:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OnLossThen.
 const (
 	Slate OnLossThen = "slate"
@@ -1144,6 +1165,29 @@ type KeyView struct {
 // Layer defines model for Layer.
 type Layer = scene.Placement
 
+// Layout defines model for Layout.
+type Layout struct {
+	Cells []LayoutCell `json:"cells"`
+	Id    string       `json:"id"`
+}
+
+// LayoutCell defines model for LayoutCell.
+type LayoutCell struct {
+	Fit LayoutCellFit `json:"fit"`
+
+	// Rect Fractions of the canvas (or of the source, for a crop)
+	Rect Rect `json:"rect"`
+	Z    int  `json:"z"`
+}
+
+// LayoutCellFit defines model for LayoutCell.Fit.
+type LayoutCellFit string
+
+// LayoutList defines model for LayoutList.
+type LayoutList struct {
+	Items []Layout `json:"items"`
+}
+
 // LiveAnswer defines model for LiveAnswer.
 type LiveAnswer struct {
 	Frame int64 `json:"frame"`
@@ -1757,6 +1801,12 @@ type PutChannelParams struct {
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
+// ListLayoutsParams defines parameters for ListLayouts.
+type ListLayoutsParams struct {
+	// Slots How many slots auto-grid arranges; as many as the channel has sources unless it is named
+	Slots int `form:"slots,omitempty" json:"slots,omitempty,omitzero"`
+}
+
 // CreateMarkParams defines parameters for CreateMark.
 type CreateMarkParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
@@ -2172,6 +2222,9 @@ type ServerInterface interface {
 	// FadeToBlack Fade the whole program, with its sound, to black, or back
 	// (POST /v1/channels/{id}/ftb)
 	FadeToBlack(ctx echo.Context, id ID) error
+	// ListLayouts Where the slots of the built-in layouts stand on this channel's canvas
+	// (GET /v1/channels/{id}/layouts)
+	ListLayouts(ctx echo.Context, id ID, params ListLayoutsParams) error
 	// CreateMark Write a text on the timeline
 	// (POST /v1/channels/{id}/marks)
 	CreateMark(ctx echo.Context, id ID, params CreateMarkParams) error
@@ -2786,6 +2839,31 @@ func (w *ServerInterfaceWrapper) FadeToBlack(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.FadeToBlack(ctx, id)
+	return err
+}
+
+// ListLayouts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListLayouts(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListLayoutsParams
+	// ------------- Optional query parameter "slots" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "slots", ctx.QueryParams(), &params.Slots, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter slots: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListLayouts(ctx, id, params)
 	return err
 }
 
@@ -4181,6 +4259,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/channels/:id/start", wrapper.StartChannel, options.OperationMiddlewares["startChannel"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/stop", wrapper.StopChannel, options.OperationMiddlewares["stopChannel"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/state", wrapper.GetChannelState, options.OperationMiddlewares["getChannelState"]...)
+	router.GET(options.BaseURL+"/v1/channels/:id/layouts", wrapper.ListLayouts, options.OperationMiddlewares["listLayouts"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/scenes", wrapper.ListScenes, options.OperationMiddlewares["listScenes"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/scenes", wrapper.CreateScene, options.OperationMiddlewares["createScene"]...)
 	router.DELETE(options.BaseURL+"/v1/channels/:id/scenes/:sid", wrapper.DeleteScene, options.OperationMiddlewares["deleteScene"]...)
@@ -5050,6 +5129,46 @@ type FadeToBlackdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response FadeToBlackdefaultApplicationProblemPlusJSONResponse) VisitFadeToBlackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLayoutsRequestObject struct {
+	Id     ID `json:"id"`
+	Params ListLayoutsParams
+}
+
+type ListLayoutsResponseObject interface {
+	VisitListLayoutsResponse(w http.ResponseWriter) error
+}
+
+type ListLayouts200JSONResponse LayoutList
+
+func (response ListLayouts200JSONResponse) VisitListLayoutsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLayoutsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListLayoutsdefaultApplicationProblemPlusJSONResponse) VisitListLayoutsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7365,6 +7484,9 @@ type StrictServerInterface interface {
 	// FadeToBlack Fade the whole program, with its sound, to black, or back
 	// (POST /v1/channels/{id}/ftb)
 	FadeToBlack(ctx context.Context, request FadeToBlackRequestObject) (FadeToBlackResponseObject, error)
+	// ListLayouts Where the slots of the built-in layouts stand on this channel's canvas
+	// (GET /v1/channels/{id}/layouts)
+	ListLayouts(ctx context.Context, request ListLayoutsRequestObject) (ListLayoutsResponseObject, error)
 	// CreateMark Write a text on the timeline
 	// (POST /v1/channels/{id}/marks)
 	CreateMark(ctx context.Context, request CreateMarkRequestObject) (CreateMarkResponseObject, error)
@@ -8211,6 +8333,32 @@ func (sh *strictHandler) FadeToBlack(ctx echo.Context, id ID) error {
 		return err
 	} else if validResponse, ok := response.(FadeToBlackResponseObject); ok {
 		return validResponse.VisitFadeToBlackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListLayouts operation middleware
+func (sh *strictHandler) ListLayouts(ctx echo.Context, id ID, params ListLayoutsParams) error {
+	var request ListLayoutsRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListLayouts(ctx.Request().Context(), request.(ListLayoutsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListLayouts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListLayoutsResponseObject); ok {
+		return validResponse.VisitListLayoutsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

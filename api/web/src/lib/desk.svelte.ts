@@ -1,6 +1,6 @@
 // The desk of one channel: what its buttons and keys ask the node to do, and
 // what has been asked for and not been answered yet.
-import { call, Problem, type AudioSettings, type Channel, type ChannelState, type LiveAnswer, type Recording, type Scene } from "./api";
+import { call, Problem, type AudioSettings, type Channel, type ChannelState, type LiveAnswer, type Recording, type Scene, type TransitionType } from "./api";
 import { title } from "./format";
 import { attempt, notices } from "./notices.svelte";
 import { server } from "./server.svelte";
@@ -9,7 +9,11 @@ import { server } from "./server.svelte";
 interface Choices {
   hotCut: boolean;
   strip: string;
+  transition: TransitionType;
+  durationMs: number;
 }
+
+const defaults: Choices = { hotCut: false, strip: "", transition: "mix", durationMs: 500 };
 
 export class Desk {
   readonly id: string;
@@ -18,14 +22,14 @@ export class Desk {
   hotCut = $state(false);
   /** The audio strip that the keys act on. */
   strip = $state("");
+  transition = $state<TransitionType>("mix");
+  durationMs = $state(500);
 
   #sending = new Map<string, Record<string, unknown>>();
 
   constructor(id: string) {
     this.id = id;
-    const choices = load(id);
-    this.hotCut = choices.hotCut;
-    this.strip = choices.strip;
+    Object.assign(this, load(id));
   }
 
   get channel(): Channel | undefined {
@@ -54,7 +58,7 @@ export class Desk {
 
   choose(choices: Partial<Choices>): void {
     Object.assign(this, choices);
-    localStorage.setItem(`millrace.desk.${this.id}`, JSON.stringify({ hotCut: this.hotCut, strip: this.strip }));
+    localStorage.setItem(`millrace.desk.${this.id}`, JSON.stringify({ hotCut: this.hotCut, strip: this.strip, transition: this.transition, durationMs: this.durationMs }));
   }
 
   preview(scene: string): Promise<unknown> {
@@ -63,6 +67,18 @@ export class Desk {
 
   cut(scene?: string): Promise<unknown> {
     return this.#live(scene ? `cut ${scene}` : "cut", "cut", scene ? { scene } : {});
+  }
+
+  auto(): Promise<unknown> {
+    return this.#live("auto", "auto", { transition: this.transition, durationMs: this.durationMs });
+  }
+
+  async tbar(position: number): Promise<void> {
+    await this.#live("tbar", "tbar", { position, transition: this.transition });
+  }
+
+  fadeToBlack(): Promise<unknown> {
+    return this.#live("ftb", "ftb", {});
   }
 
   hotCutTo(scene: string): void {
@@ -166,7 +182,7 @@ export function isAlone(scene: Scene, source: string): boolean {
 
 /** The sources of a scene in the order of its cells or layers. */
 export function sourcesOf(scene: Scene): string[] {
-  const list = scene.layout ? (scene.slots ?? []) : (scene.layers ?? []).map((layer) => layer.source);
+  const list = scene.layout ? (scene.slots ?? []) : (scene.layers ?? []).map((layer) => layer.source ?? "");
   return [...new Set(list.filter(Boolean))];
 }
 
@@ -182,8 +198,8 @@ export function layoutName(layout: string): string {
 
 function load(id: string): Choices {
   try {
-    return { hotCut: false, strip: "", ...(JSON.parse(localStorage.getItem(`millrace.desk.${id}`) ?? "{}") as Partial<Choices>) };
+    return { ...defaults, ...(JSON.parse(localStorage.getItem(`millrace.desk.${id}`) ?? "{}") as Partial<Choices>) };
   } catch {
-    return { hotCut: false, strip: "" };
+    return defaults;
   }
 }

@@ -31,6 +31,8 @@ export function deskKeys(desk: Desk): Command[] {
       run: () => desk.scenes[i] && desk.hotCutTo(desk.scenes[i].id),
     })),
     { id: "cut", title: "Cut preview to program", keys: ["Space"], run: () => void desk.cut() },
+    { id: "auto", title: "Bring preview on air by the transition", keys: ["Enter"], run: () => void desk.auto() },
+    { id: "ftb", title: "Fade to black, and back", keys: ["F"], run: () => void desk.fadeToBlack() },
     { id: "layout", title: "Layout to preview: G, then 1 to 9", keys: ["G"], run: () => (layoutUntil = performance.now() + chordFor) },
     { id: "strip-next", title: "Select the next audio strip", keys: ["ArrowRight"], run: () => step(desk, 1) },
     { id: "strip-previous", title: "Select the audio strip before", keys: ["ArrowLeft"], run: () => step(desk, -1) },

@@ -3,7 +3,8 @@
 import { call, type Layer, type Scene } from "./api";
 import type { Desk } from "./desk.svelte";
 import { title } from "./format";
-import { cellsOf } from "./layouts";
+import { used } from "./layouts";
+import { layouts } from "./layoutstore.svelte";
 import { attempt } from "./notices.svelte";
 import { server } from "./server.svelte";
 
@@ -21,6 +22,10 @@ export class SceneEdit {
   #sending?: Promise<void>;
 
   constructor(private readonly desk: Desk) {}
+
+  get channel(): string {
+    return this.desk.id;
+  }
 
   get layers(): Layer[] {
     return this.scene.layers ?? [];
@@ -73,8 +78,8 @@ export class SceneEdit {
   /** Turns the cells of a built-in layout into layers that can be moved. */
   free(): void {
     this.change((scene) => {
-      const cells = cellsOf(scene.layout ?? "");
-      scene.layers = cells.flatMap((rect, i) => (scene.slots?.[i] ? [{ source: scene.slots[i]!, rect: { ...rect }, z: i }] : []));
+      const cells = layouts.cells(this.desk.id, scene.layout ?? "", used(scene.slots));
+      scene.layers = cells.flatMap(({ rect, fit }, i) => (scene.slots?.[i] ? [{ source: scene.slots[i]!, rect: { ...rect }, fit, z: i }] : []));
       delete scene.layout;
       delete scene.slots;
       this.selected = 0;

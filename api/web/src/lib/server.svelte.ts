@@ -210,7 +210,7 @@ class Server {
       case "channel.program":
       case "channel.preview":
         this.#onAir(id, data as unknown as LiveAnswer);
-        return;
+        return void this.refresh(`state ${id}`);
       case "channel.audio":
         return this.setAudio(id, String(data.source), data.settings as AudioSettings);
       case "meters":
@@ -230,9 +230,9 @@ class Server {
     }
   }
 
-  #onAir(id: string, { program, preview }: LiveAnswer): void {
+  #onAir(id: string, { program, preview, ftb }: LiveAnswer): void {
     const state = this.states[id];
-    if (state) this.states = { ...this.states, [id]: { ...state, program, preview } };
+    if (state) this.states = { ...this.states, [id]: { ...state, program, preview, ftb: ftb ?? state.ftb } };
   }
 
   #tally(id: string, tallies: Record<string, string>): void {
@@ -243,6 +243,7 @@ class Server {
       if (sources[source]) sources[source] = { ...sources[source], tally: tally as "program" | "preview" | "off" };
     }
     this.states = { ...this.states, [id]: { ...state, sources } };
+    if (state.transition) void this.refresh(`state ${id}`); // it may be over
   }
 
   #poll(slow: boolean): void {
