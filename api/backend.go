@@ -126,6 +126,8 @@ type Jobs interface {
 type ShowLog interface {
 	// Timeline takes the zero time for an end that is not named.
 	Timeline(channel string, from, to time.Time) (Timeline, error)
+	TimelineEDL(channel string, from, to time.Time) ([]byte, error)
+	TimelineVTT(channel string, from, to time.Time) ([]byte, error)
 	Mark(ctx context.Context, channel, text string, at time.Time) (ShowEvent, error)
 }
 

@@ -15,7 +15,7 @@ import (
 // refuses by name, so that nobody takes a planned feature for a typing error.
 var laterKeys = map[string]bool{
 	"backup": true, "slate": true, "loudness": true,
-	"label": true, "url": true, "asset": true, "s3": true, "iso": true,
+	"label": true, "url": true, "asset": true, "s3": true,
 }
 
 // laterValues are refused likewise.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -871,9 +872,10 @@ type Channel struct {
 	Preview Slug `json:"preview,omitempty,omitzero"`
 
 	// Program Examples: cam1
-	Program Slug    `json:"program,omitempty,omitzero"`
-	Scenes  []Scene `json:"scenes,omitempty,omitzero"`
-	Sources []Slug  `json:"sources,omitempty,omitzero"`
+	Program   Slug             `json:"program,omitempty,omitzero"`
+	Recording ChannelRecording `json:"recording,omitempty,omitzero"`
+	Scenes    []Scene          `json:"scenes,omitempty,omitzero"`
+	Sources   []Slug           `json:"sources,omitempty,omitzero"`
 
 	// Stopped Set by the stop action; a stopped channel stays stopped across restarts
 	Stopped bool `json:"stopped,omitempty,omitzero"`
@@ -909,6 +911,15 @@ type ChannelLatency struct {
 type ChannelList struct {
 	Items      []Channel `json:"items"`
 	NextCursor string    `json:"nextCursor,omitempty,omitzero"`
+}
+
+// ChannelRecording defines model for ChannelRecording.
+type ChannelRecording struct {
+	// Automatic Record whenever the channel runs: one recording from its start to its stop, across crashes
+	Automatic bool `json:"automatic,omitempty,omitzero"`
+
+	// Iso Sources that automatic recordings keep as they come
+	Iso []Slug `json:"iso,omitempty,omitzero"`
 }
 
 // ChannelSourceState defines model for ChannelSourceState.
@@ -1078,6 +1089,35 @@ type FTBRequest struct {
 
 	// On The other way than now unless it is named
 	On *bool `json:"on,omitempty"`
+}
+
+// ISOFile defines model for ISOFile.
+type ISOFile struct {
+	Bytes  int64    `json:"bytes"`
+	Codecs []string `json:"codecs"`
+
+	// Download Path on the media listener
+	Download   string `json:"download"`
+	DurationMs int64  `json:"durationMs"`
+	Name       string `json:"name"`
+
+	// Start Of the timeline; the file's time 0
+	Start Timestamp `json:"start"`
+}
+
+// ISORecording What is recorded of one source as it came
+type ISORecording struct {
+	// Dropped Packets that a slow or full disk cost
+	Dropped int64 `json:"dropped"`
+
+	// Files One after another: another begins where the source changes its tracks, and after a restart
+	Files []ISOFile `json:"files"`
+
+	// Reason Why what comes is not recorded
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Source Examples: cam1
+	Source Slug `json:"source"`
 }
 
 // ImportAnswer defines model for ImportAnswer.
@@ -1266,6 +1306,9 @@ type PlaybackPaths struct {
 	Dash     string `json:"dash,omitempty,omitzero"`
 	Download string `json:"download,omitempty,omitzero"`
 	Hls      string `json:"hls,omitempty,omitzero"`
+
+	// Package Everything of a recording that has ended, as a tar file with a manifest
+	Package string `json:"package,omitempty,omitzero"`
 }
 
 // PreviewRequest defines model for PreviewRequest.
@@ -1306,6 +1349,9 @@ type Protection struct {
 
 // Recording defines model for Recording.
 type Recording struct {
+	// Automatic The channel began it by itself
+	Automatic bool `json:"automatic,omitempty,omitzero"`
+
 	// Channel Examples: cam1
 	Channel Slug `json:"channel"`
 
@@ -1313,7 +1359,8 @@ type Recording struct {
 	DurationMs int64 `json:"durationMs"`
 
 	// Id ULID
-	Id string `json:"id"`
+	Id  string         `json:"id"`
+	Iso []ISORecording `json:"iso,omitempty,omitzero"`
 
 	// MissingMs Of gaps in that
 	MissingMs int64 `json:"missingMs"`
@@ -1338,8 +1385,10 @@ type RecordingList struct {
 
 // RecordingRequest defines model for RecordingRequest.
 type RecordingRequest struct {
-	Name Name `json:"name,omitempty,omitzero"`
-	Tags Tags `json:"tags,omitempty,omitzero"`
+	// Iso Sources of the channel to record as they come beside the program, without encoding them
+	Iso  []Slug `json:"iso,omitempty,omitzero"`
+	Name Name   `json:"name,omitempty,omitzero"`
+	Tags Tags   `json:"tags,omitempty,omitzero"`
 }
 
 // Rect Fractions of the canvas (or of the source, for a crop)
@@ -1849,6 +1898,24 @@ type GetTimelineParams struct {
 	To time.Time `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
+// GetTimelineEDLParams defines parameters for GetTimelineEDL.
+type GetTimelineEDLParams struct {
+	// From An hour before to unless it is named
+	From time.Time `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Now unless it is named
+	To time.Time `form:"to,omitempty" json:"to,omitempty,omitzero"`
+}
+
+// GetTimelineVTTParams defines parameters for GetTimelineVTT.
+type GetTimelineVTTParams struct {
+	// From An hour before to unless it is named
+	From time.Time `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Now unless it is named
+	To time.Time `form:"to,omitempty" json:"to,omitempty,omitzero"`
+}
+
 // ListClipsParams defines parameters for ListClips.
 type ListClipsParams struct {
 	// Channel Only those of this channel
@@ -2267,6 +2334,12 @@ type ServerInterface interface {
 	// GetTimeline What the channel holds of a time, and what was done on air
 	// (GET /v1/channels/{id}/timeline)
 	GetTimeline(ctx echo.Context, id ID, params GetTimelineParams) error
+	// GetTimelineEDL The cuts and marks of a time as a CMX 3600 edit decision list
+	// (GET /v1/channels/{id}/timeline.edl)
+	GetTimelineEDL(ctx echo.Context, id ID, params GetTimelineEDLParams) error
+	// GetTimelineVTT The cuts and marks of a time as WebVTT chapters that begin with it
+	// (GET /v1/channels/{id}/timeline.vtt)
+	GetTimelineVTT(ctx echo.Context, id ID, params GetTimelineVTTParams) error
 	// ListClips All clips, oldest first
 	// (GET /v1/clips)
 	ListClips(ctx echo.Context, params ListClipsParams) error
@@ -3256,6 +3329,70 @@ func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetTimeline(ctx, id, params)
+	return err
+}
+
+// GetTimelineEDL converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimelineEDL(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineEDLParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimelineEDL(ctx, id, params)
+	return err
+}
+
+// GetTimelineVTT converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimelineVTT(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineVTTParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimelineVTT(ctx, id, params)
 	return err
 }
 
@@ -4275,6 +4412,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.GetSourceAudio, options.OperationMiddlewares["getSourceAudio"]...)
 	router.PATCH(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.PatchSourceAudio, options.OperationMiddlewares["patchSourceAudio"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
+	router.GET(options.BaseURL+"/v1/channels/:id/timeline.edl", wrapper.GetTimelineEDL, options.OperationMiddlewares["getTimelineEDL"]...)
+	router.GET(options.BaseURL+"/v1/channels/:id/timeline.vtt", wrapper.GetTimelineVTT, options.OperationMiddlewares["getTimelineVTT"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/marks", wrapper.CreateMark, options.OperationMiddlewares["createMark"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/recordings", wrapper.CreateRecording, options.OperationMiddlewares["createRecording"]...)
 	router.GET(options.BaseURL+"/v1/recordings", wrapper.ListRecordings, options.OperationMiddlewares["listRecordings"]...)
@@ -5772,6 +5911,89 @@ type GetTimelinedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTimelinedefaultApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimelineEDLRequestObject struct {
+	Id     ID `json:"id"`
+	Params GetTimelineEDLParams
+}
+
+type GetTimelineEDLResponseObject interface {
+	VisitGetTimelineEDLResponse(w http.ResponseWriter) error
+}
+
+type GetTimelineEDL200TextResponse string
+
+func (response GetTimelineEDL200TextResponse) VisitGetTimelineEDLResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(200)
+
+	_, err := w.Write([]byte(fmt.Sprint(response)))
+	return err
+}
+
+type GetTimelineEDLdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTimelineEDLdefaultApplicationProblemPlusJSONResponse) VisitGetTimelineEDLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimelineVTTRequestObject struct {
+	Id     ID `json:"id"`
+	Params GetTimelineVTTParams
+}
+
+type GetTimelineVTTResponseObject interface {
+	VisitGetTimelineVTTResponse(w http.ResponseWriter) error
+}
+
+type GetTimelineVTT200TextvttResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetTimelineVTT200TextvttResponse) VisitGetTimelineVTTResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/vtt")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetTimelineVTTdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTimelineVTTdefaultApplicationProblemPlusJSONResponse) VisitGetTimelineVTTResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7529,6 +7751,12 @@ type StrictServerInterface interface {
 	// GetTimeline What the channel holds of a time, and what was done on air
 	// (GET /v1/channels/{id}/timeline)
 	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
+	// GetTimelineEDL The cuts and marks of a time as a CMX 3600 edit decision list
+	// (GET /v1/channels/{id}/timeline.edl)
+	GetTimelineEDL(ctx context.Context, request GetTimelineEDLRequestObject) (GetTimelineEDLResponseObject, error)
+	// GetTimelineVTT The cuts and marks of a time as WebVTT chapters that begin with it
+	// (GET /v1/channels/{id}/timeline.vtt)
+	GetTimelineVTT(ctx context.Context, request GetTimelineVTTRequestObject) (GetTimelineVTTResponseObject, error)
 	// ListClips All clips, oldest first
 	// (GET /v1/clips)
 	ListClips(ctx context.Context, request ListClipsRequestObject) (ListClipsResponseObject, error)
@@ -8852,6 +9080,58 @@ func (sh *strictHandler) GetTimeline(ctx echo.Context, id ID, params GetTimeline
 		return err
 	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
 		return validResponse.VisitGetTimelineResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTimelineEDL operation middleware
+func (sh *strictHandler) GetTimelineEDL(ctx echo.Context, id ID, params GetTimelineEDLParams) error {
+	var request GetTimelineEDLRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimelineEDL(ctx.Request().Context(), request.(GetTimelineEDLRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimelineEDL")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineEDLResponseObject); ok {
+		return validResponse.VisitGetTimelineEDLResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTimelineVTT operation middleware
+func (sh *strictHandler) GetTimelineVTT(ctx echo.Context, id ID, params GetTimelineVTTParams) error {
+	var request GetTimelineVTTRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimelineVTT(ctx.Request().Context(), request.(GetTimelineVTTRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimelineVTT")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineVTTResponseObject); ok {
+		return validResponse.VisitGetTimelineVTTResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

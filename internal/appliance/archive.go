@@ -32,6 +32,9 @@ type storedRecording struct {
 	Stop    media.Time `json:"stop,omitempty"`
 	From    int64      `json:"from"` // segment
 	To      int64      `json:"to"`   // segment after the last
+
+	ISO       []string `json:"iso,omitempty"` // sources that are recorded as they come
+	Automatic bool     `json:"automatic,omitempty"`
 }
 
 func (r storedRecording) running() bool { return r.To == record.Forever }

@@ -38,6 +38,7 @@ type channelConfig struct {
 	WhyCPU       string   // why it is the CPU
 	Clock        *media.Clock
 	Worker       child.Command
+	OnAir        func()                   // a run has begun; it does not wait
 	Clips        string                   // directory of what exact clips have of their own
 	Reencoder    record.Reencoder         // for the beginnings of exact clips
 	Reported     func(worker.Report)      // must not block
@@ -142,6 +143,7 @@ func (c *channel) beginProgram(renditions []worker.Rendition) (media.Sink, int64
 	if c.viewing != nil {
 		c.viewing.begin(renditions)
 	}
+	c.OnAir()
 	first := c.store.NextSegment(c.Clock.Now().Add(beginLead), c.Grid)
 	return &c.program, c.Grid.SegmentStart(first), nil
 }

@@ -91,6 +91,7 @@ func (c *channels) UpdateChannel(ctx context.Context, id string, match api.Match
 	}
 	c.retain(p)
 	c.tellTally(p)
+	c.onAir(id) // its automatic recording may have changed
 	return view, c.apply(ctx, p)
 }
 

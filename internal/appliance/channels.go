@@ -16,6 +16,7 @@ import (
 	"millrace/mixer/worker"
 	"millrace/output/cmaf"
 	"millrace/record"
+	"millrace/record/iso"
 )
 
 // program is one channel that exists: its documents and, while it is not
@@ -55,16 +56,18 @@ type channels struct {
 	archive *archive
 	showLog *showLog
 	maker   *clipMaker
+	iso     *isoRecordings
 
 	mu   sync.RWMutex
 	byID map[string]*program
 	ctx  context.Context // of Run; nil before
 
-	feedMu   sync.Mutex    // of moved, held for no more than a look
+	feedMu   sync.Mutex    // of moved and begun, held for no more than a look
 	airMoved chan *program // a transition began or ended there; the tally is told
 
 	moved map[string]bool // sources whose publisher came (false) or went (true); Run tells the workers
-	wake  chan struct{}   // moved is not empty; capacity 1
+	begun map[string]bool // channels that have begun a run; Run begins their automatic recordings
+	wake  chan struct{}   // moved or begun is not empty; capacity 1
 }
 
 func openChannels(ctx context.Context, store state.Store, sources *sources, base channelConfig) (*channels, error) {
@@ -86,6 +89,8 @@ func openChannels(ctx context.Context, store state.Store, sources *sources, base
 	}
 	c := &channels{archive: archive, showLog: showLog, store: store, sources: sources, clock: base.Clock, log: base.Log, bus: base.Bus, base: base, byID: map[string]*program{},
 		moved: map[string]bool{}, wake: make(chan struct{}, 1), airMoved: make(chan *program, 64)}
+	c.iso = &isoRecordings{channels: c, running: map[string]map[string]*isoRecording{}, known: map[string]iso.Info{}}
+	c.begun = map[string]bool{}
 	if c.maker, err = newClipMaker(c); err != nil {
 		return nil, err
 	}
@@ -115,9 +120,13 @@ func (c *channels) Run(ctx context.Context) error {
 	for _, p := range stopped {
 		c.openStopped(p)
 	}
+	for _, r := range c.archive.recordings.all() {
+		c.iso.start(context.WithoutCancel(ctx), r.Value)
+	}
 	making := begin(ctx, c.maker.Run)
 	c.followFeeds(ctx)
 	making.stop()
+	c.iso.stopAll()
 	for _, running := range c.tasks() {
 		running.stop()
 	}
@@ -146,9 +155,13 @@ func (c *channels) followFeeds(ctx context.Context) {
 		case <-c.wake:
 		}
 		c.feedMu.Lock()
-		moved := maps.Clone(c.moved)
+		moved, begun := maps.Clone(c.moved), maps.Clone(c.begun)
 		clear(c.moved)
+		clear(c.begun)
 		c.feedMu.Unlock()
+		for channel := range begun {
+			c.followAutomatic(ctx, channel)
+		}
 		for source, gone := range moved {
 			if gone {
 				c.sourceGone(source)
@@ -233,6 +246,7 @@ func (c *channels) newRun(p *program) (*channel, error) {
 		return nil, err
 	}
 	config.Reported = func(r worker.Report) { c.reported(p, r) }
+	config.OnAir = func() { c.onAir(document.Id) }
 	config.Show = func() worker.Show { return c.show(p) }
 	config.Feed = func(id string) feed {
 		if f := c.sources.feed(id); f != nil {

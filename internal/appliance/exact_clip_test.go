@@ -45,6 +45,8 @@ type footage struct {
 	server  *httptest.Server
 	first   int64 // frame
 	clips   map[string]origin.Clip
+
+	recordings map[string]origin.Recording
 }
 
 // newFootage stores whole segments of a channel "main". Keys are frames, counted
@@ -52,7 +54,7 @@ type footage struct {
 func newFootage(t testing.TB, rate string, size gpu.Size, segments int64, keys ...int64) *footage {
 	parsed, err := media.ParseRate(rate)
 	require.NoError(t, err)
-	f := &footage{t: t, rate: parsed, grid: cmaf.NewGrid(parsed), size: size, clips: map[string]origin.Clip{}}
+	f := &footage{t: t, rate: parsed, grid: cmaf.NewGrid(parsed), size: size, clips: map[string]origin.Clip{}, recordings: map[string]origin.Recording{}}
 	noon := media.TimeOf(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
 	k := f.grid.SegmentAfter(noon)
 	f.first = f.grid.SegmentStart(k)
@@ -71,6 +73,9 @@ func newFootage(t testing.TB, rate string, size gpu.Size, segments int64, keys .
 	f.handler = origin.New(origin.Config{Clock: clock, Clip: func(id string) (origin.Clip, bool) {
 		clip, ok := f.clips[id]
 		return clip, ok
+	}, Recording: func(id string) (origin.Recording, bool) {
+		r, ok := f.recordings[id]
+		return r, ok
 	}})
 	f.handler.Add("main", origin.Channel{Store: f.store})
 	f.server = httptest.NewServer(f.handler)

@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -25,15 +26,24 @@ func (c *channels) StartRecording(ctx context.Context, channel string, request a
 	}
 	p.live.Lock()
 	defer p.live.Unlock()
+	return c.record(ctx, p, request, false)
+}
+
+// record begins a recording. The caller holds live.
+func (c *channels) record(ctx context.Context, p *program, request api.RecordingRequest, automatic bool) (api.Stored[api.Recording], error) {
+	none := api.Stored[api.Recording]{}
 	c.mu.RLock()
-	run, store := p.run, p.store
+	run, store, document, lasting := p.run, p.store, p.stored.Value, c.ctx
 	c.mu.RUnlock()
 	if run == nil || store.Edge().Layout == nil {
-		return none, notRunning(channel)
+		return none, notRunning(document.Id)
+	}
+	if faults := c.checkISO(document, request.Iso, "/iso"); len(faults) > 0 {
+		return none, api.Invalid(faults...)
 	}
 	now := c.clock.Now()
 	made := storedRecording{
-		ID: ulid.Make().String(), Channel: channel, Name: request.Name, Tags: request.Tags,
+		ID: ulid.Make().String(), Channel: document.Id, Name: request.Name, Tags: request.Tags, ISO: request.Iso, Automatic: automatic,
 		Start: now, From: run.Grid.SegmentAt(now), To: record.Forever,
 	}
 	stored, err := c.archive.recordings.add(ctx, made.ID, made)
@@ -41,6 +51,7 @@ func (c *channels) StartRecording(ctx context.Context, channel string, request a
 		return none, err
 	}
 	c.retain(p)
+	c.iso.start(context.WithoutCancel(lasting), made) // until it is stopped, or the node
 	view, _ := viewed(stored, nil, c.viewRecording)
 	c.bus.Publish("recording.started", view.Value)
 	return view, nil
@@ -77,6 +88,8 @@ func (c *channels) StopRecording(ctx context.Context, id string) (api.Stored[api
 		return nil
 	})
 	if err == nil && ended {
+		c.iso.stop(id)
+		stopped, err = c.GetRecording(id)
 		c.bus.Publish("recording.stopped", stopped.Value)
 	}
 	return stopped, err
@@ -104,6 +117,7 @@ func (c *channels) DeleteRecording(ctx context.Context, id string, match api.Mat
 	gone, err := c.archive.recordings.discard(ctx, id, match)
 	if err == nil {
 		c.retainID(gone.Channel)
+		c.iso.remove(gone.Channel, id)
 	}
 	return err
 }
@@ -124,9 +138,11 @@ func (c *channels) viewRecording(r storedRecording) api.Recording {
 		Playback: api.PlaybackPaths{
 			Hls: "/vod/" + r.ID + "/index.m3u8", Dash: "/vod/" + r.ID + "/manifest.mpd", Download: "/vod/" + r.ID + "/download.mp4",
 		},
+		Automatic: r.Automatic, Iso: c.iso.view(r),
 	}
 	if !r.running() {
 		v.State, v.StoppedAt = api.RecordingStateStopped, stamp(r.Stop)
+		v.Playback.Package = "/vod/" + r.ID + "/package.tar"
 	}
 	held := c.held(r.Channel, r.From, r.To)
 	v.DurationMs, v.MissingMs = held.duration.Milliseconds(), held.missing.Milliseconds()
@@ -135,8 +151,16 @@ func (c *channels) viewRecording(r storedRecording) api.Recording {
 
 // recording is what the origin serves under an id.
 func (c *channels) recording(id string) (origin.Recording, bool) {
-	r, err := c.archive.recordings.get(id)
-	return origin.Recording{Channel: r.Value.Channel, From: r.Value.From, To: r.Value.To}, err == nil
+	found, err := c.archive.recordings.get(id)
+	r := found.Value
+	rec := origin.Recording{
+		Channel: r.Channel, From: r.From, To: r.To,
+		Open: func(name string) (*os.File, error) { return c.iso.open(r, name) },
+	}
+	if !r.running() {
+		rec.Package = func() ([]origin.Enclosed, error) { return c.packageOf(r) }
+	}
+	return rec, err == nil
 }
 
 // span is how much a store holds of a run of segments.

@@ -74,6 +74,7 @@ func checkChannel(document api.Channel, known func(source string) bool) []api.Fa
 	c := channelCheck{document: document}
 	c.canvas()
 	c.sources(known)
+	c.recording()
 	c.ladder()
 	c.scenes()
 	return c.faults
@@ -108,6 +109,14 @@ func (c *channelCheck) sources(known func(string) bool) {
 			c.fault(pointer, "there is no source %q", id)
 		}
 		seen[id] = true
+	}
+}
+
+func (c *channelCheck) recording() {
+	for i, id := range c.document.Recording.Iso {
+		if !slices.Contains(c.document.Sources, id) {
+			c.fault(fmt.Sprintf("/recording/iso/%d", i), "the channel has no source %q", id)
+		}
 	}
 }
 

@@ -2,6 +2,8 @@ package origin
 
 import (
 	"net/http"
+	"os"
+	"strings"
 
 	"millrace/output/cmaf"
 	"millrace/record"
@@ -13,6 +15,11 @@ type Recording struct {
 	Channel string
 	From    int64 // first segment
 	To      int64 // the one after the last; record.Forever while it is made
+	// Open opens a file of a single source by its name; nil where there are none.
+	Open func(name string) (*os.File, error)
+	// Package is what lies in the recording's package beside its program, a manifest
+	// first; nil while it is made.
+	Package func() ([]Enclosed, error)
 }
 
 // view is what is there of the recording.
@@ -37,11 +44,16 @@ func (h *Handler) serveVOD(w http.ResponseWriter, r *http.Request, id, rest stri
 		return
 	}
 	v := rec.view(d)
+	name, single := strings.CutPrefix(rest, "iso/")
 	switch {
+	case single:
+		h.serveFile(w, r, rec, name)
 	case v.from >= v.to:
 		starting(w, r) // its first segment is not whole yet
 	case rest == "download.mp4":
 		h.serveMovie(w, r, v, v.film(id, r.URL.Query().Get("rendition")))
+	case rest == "package.tar":
+		h.servePackage(w, r, v, id, rec)
 	default:
 		h.serveView(w, r, v, rest)
 	}
