@@ -191,7 +191,7 @@ func TestRulesAreUnique(t *testing.T) {
 		require.False(t, seen[rule.id], rule.id)
 		seen[rule.id] = true
 	}
-	require.Len(t, seen, 48+22+17+13)
+	require.Len(t, seen, 48+22+17+13+21+6) // H, A, D, C, W, E
 	var out bytes.Buffer
 	NewReport().Print(&out, []string{"H0", "C"})
 	require.Equal(t, 1+9+13+2, strings.Count(out.String(), "\n"))
