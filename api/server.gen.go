@@ -847,6 +847,7 @@ type CanvasRate string
 
 // Capabilities defines model for Capabilities.
 type Capabilities struct {
+	Devices  []Device  `json:"devices,omitempty,omitzero"`
 	Encoders []Encoder `json:"encoders"`
 	Ingest   []string  `json:"ingest"`
 	Layouts  []string  `json:"layouts"`
@@ -1062,9 +1063,64 @@ type DVR struct {
 
 // Device defines model for Device.
 type Device struct {
+	// Bus PCI address
+	Bus      string    `json:"bus,omitempty,omitzero"`
+	Decoders []Encoder `json:"decoders,omitempty,omitzero"`
 	Encoders []Encoder `json:"encoders"`
-	Model    string    `json:"model,omitempty,omitzero"`
-	Name     string    `json:"name"`
+
+	// Health What the card itself says, once a second. Utilisations are shares of the last sampling period.
+	Health DeviceHealth `json:"health,omitempty,omitzero"`
+
+	// Load What the planner has put here. Shares are of estimates, not of measurements; above 1 is more than the device is believed to do.
+	Load  DeviceLoad `json:"load,omitempty,omitzero"`
+	Model string     `json:"model,omitempty,omitzero"`
+
+	// Name cpu, or cuda:N
+	Name string `json:"name"`
+
+	// Reason Why not
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// TestEquipment An emulation of the CUDA driver for tests. Its speed means nothing
+	TestEquipment bool `json:"testEquipment,omitempty,omitzero"`
+
+	// Usable Channels may be mixed here
+	Usable bool `json:"usable"`
+}
+
+// DeviceHealth What the card itself says, once a second. Utilisations are shares of the last sampling period.
+type DeviceHealth struct {
+	Busy            float64 `json:"busy"`
+	Decoder         float64 `json:"decoder"`
+	Encoder         float64 `json:"encoder"`
+	Fault           string  `json:"fault,omitempty,omitzero"`
+	MemoryBytes     int64   `json:"memoryBytes"`
+	MemoryUsedBytes int64   `json:"memoryUsedBytes"`
+	Sessions        int     `json:"sessions"`
+	TemperatureC    int     `json:"temperatureC"`
+
+	// Throttled Why it is slowed down
+	Throttled []string `json:"throttled,omitempty,omitzero"`
+
+	// Xid The newest critical error, by NVIDIA's number; absent when there was none
+	Xid int64 `json:"xid,omitempty,omitzero"`
+}
+
+// DeviceLoad What the planner has put here. Shares are of estimates, not of measurements; above 1 is more than the device is believed to do.
+type DeviceLoad struct {
+	Channels []string `json:"channels"`
+
+	// Decode Share, 1 is full
+	Decode float64 `json:"decode"`
+
+	// Encode Share, 1 is full
+	Encode float64 `json:"encode"`
+
+	// MemoryBytes Reserved on the card
+	MemoryBytes int64 `json:"memoryBytes,omitempty,omitzero"`
+
+	// Sessions Encoding sessions of NVENC
+	Sessions int `json:"sessions,omitempty,omitzero"`
 }
 
 // Encoder defines model for Encoder.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/Eyevinn/mp4ff/avc"
 
@@ -131,6 +132,25 @@ func JoinParameterSets(tracks ...*media.Track) ([]byte, error) {
 		sps, pps = append(sps, record.SPSnalus...), append(pps, record.PPSnalus...)
 	}
 	return decoderConfig(sps, pps)
+}
+
+// Lists says whether an avcC has every parameter set of a track.
+func Lists(config []byte, track *media.Track) bool {
+	all, err := avc.DecodeAVCDecConfRec(config)
+	if err != nil {
+		return false
+	}
+	own, err := avc.DecodeAVCDecConfRec(track.Config)
+	if err != nil {
+		return false
+	}
+	known := append(slices.Clone(all.SPSnalus), all.PPSnalus...)
+	for _, set := range append(slices.Clone(own.SPSnalus), own.PPSnalus...) {
+		if !slices.ContainsFunc(known, func(other []byte) bool { return bytes.Equal(other, set) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // agree says in what two sequences differ that one init section must describe.

@@ -31,6 +31,9 @@ type cudaDevice struct {
 	host   *Pool // what decoders and test patterns write
 	pinned *Pool // what came down
 	memory *Pool // on the card
+	// surfaces are on the card as NV12. Compositions are drawn to them where NVENC reads them.
+	surfaces *Pool
+	ffmpeg   *ffmpegCard
 
 	mu     sync.Mutex // of what follows and of the mirrors of frames
 	lanes  []*lane    // idle ones
@@ -51,6 +54,7 @@ func openCUDA(library string, ordinal int) (*cudaDevice, error) {
 	d := &cudaDevice{ordinal: ordinal, patience: patience, card: card, host: newCPU("").pool}
 	d.pinned = &Pool{limit: idleLimit, allocate: d.allocatePinned}
 	d.memory = &Pool{limit: cardIdleLimit, allocate: d.allocateCard}
+	d.surfaces = &Pool{limit: cardIdleLimit, allocate: d.allocateSurface}
 	if d.module, err = card.LoadModule(kernels.PTX); err == nil {
 		d.compose, err = d.module.Function(kernels.Function)
 	}
@@ -61,11 +65,24 @@ func openCUDA(library string, ordinal int) (*cudaDevice, error) {
 		d.Close()
 		return nil, fmt.Errorf("use %s: %w", card.Name, err)
 	}
+	d.openFFmpeg()
 	return d, nil
 }
 
 func (d *cudaDevice) Info() Info {
-	return Info{Name: fmt.Sprintf("cuda:%d", d.ordinal), Card: d.card.Name, Encoder: "libx264", Reason: d.reason}
+	info := Info{Name: fmt.Sprintf("cuda:%d", d.ordinal), Card: d.card.Name, Encoder: nvencName, Reason: d.reason}
+	if d.ffmpeg.nvenc != nil {
+		info.Encoder, info.Reason = "libx264", "no NVENC: "+d.ffmpeg.nvenc.Error()
+	}
+	return info
+}
+
+// drawn is the memory that compositions are drawn to.
+func (d *cudaDevice) drawn() *Pool {
+	if d.ffmpeg == nil || d.ffmpeg.nvenc != nil { // x264 reads planes
+		return d.memory
+	}
+	return d.surfaces
 }
 
 func (d *cudaDevice) NewFrame(size Size) (*Frame, error) { return d.host.Get(size) }
@@ -74,17 +91,27 @@ func (d *cudaDevice) NewCompositor(config CompositorConfig) (Compositor, error) 
 	return newCUDACompositor(d, config)
 }
 
-// NewDecoder decodes on the CPU. Its frames go up to the card in the decoder's
-// goroutine, so that the tick finds them there.
+// NewDecoder decodes on the card where NVDEC takes the stream, else on the CPU. What
+// the CPU decoded goes up to the card in the decoder's goroutine, so that the tick
+// finds it there.
 func (d *cudaDevice) NewDecoder(track *media.Track) (Decoder, error) {
-	decoder, err := newCPUDecoder(d.host, track)
+	var card *cudaDevice
+	if d.ffmpeg.nvdec == nil {
+		card = d
+	}
+	decoder, err := makeDecoder(d.host, track, card)
 	if err != nil {
 		return nil, err
 	}
 	return uploadingDecoder{decoder, d}, nil
 }
 
+// NewEncoder gives NVENC for parameter set 0, the only id that it writes, unless x264
+// is asked for.
 func (d *cudaDevice) NewEncoder(config EncoderConfig) (Encoder, error) {
+	if d.ffmpeg.nvenc == nil && config.ParameterSet == 0 && !config.Software {
+		return newCardEncoder(d, config)
+	}
 	encoder, err := newCPUEncoder(config)
 	if err != nil {
 		return nil, err
@@ -94,7 +121,7 @@ func (d *cudaDevice) NewEncoder(config EncoderConfig) (Encoder, error) {
 
 // Outstanding counts the copies of a frame on the card with it.
 func (d *cudaDevice) Outstanding() int {
-	return d.host.Outstanding() + d.pinned.Outstanding() + d.memory.Outstanding()
+	return d.host.Outstanding() + d.pinned.Outstanding() + d.memory.Outstanding() + d.surfaces.Outstanding()
 }
 
 func (d *cudaDevice) Close() {
@@ -108,6 +135,8 @@ func (d *cudaDevice) Close() {
 	d.host.Close()
 	d.pinned.Close()
 	d.memory.Close()
+	d.surfaces.Close()
+	d.ffmpeg.close()
 	if d.module != nil {
 		d.module.Close()
 		d.module = nil

@@ -27,6 +27,16 @@ func (t *tick) before(stream *cuda.Stream) error {
 	return stream.Wait(t.event)
 }
 
+// wait blocks until the tick is drawn.
+func (t *tick) wait(patience time.Duration) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.event == nil {
+		return nil
+	}
+	return t.event.Wait(patience)
+}
+
 // end waits for the last tick and gives the event back.
 func (t *tick) end(patience time.Duration) {
 	t.mu.Lock()
@@ -77,7 +87,7 @@ func (c *cudaCompositor) Compose(layers []Layer, background Color) (Composition,
 	if err := c.tick.event.Wait(c.device.patience); err != nil {
 		return Composition{}, fmt.Errorf("compose: the tick before: %w", err)
 	}
-	composition, err := c.config.frames(c.device.memory)
+	composition, err := c.config.frames(c.device.drawn())
 	if err != nil {
 		return Composition{}, err
 	}

@@ -55,7 +55,7 @@ func openEmulated(t testing.TB, faults string) *cudaDevice {
 
 func TestOpenCUDA(t *testing.T) {
 	device := openEmulated(t, "")
-	require.Equal(t, Info{Name: "cuda:0", Card: "driver emulation (test equipment) 0", Encoder: "libx264"}, device.Info())
+	require.Equal(t, Info{Name: "cuda:0", Card: "driver emulation (test equipment) 0", Encoder: "libx264", Reason: "no NVENC: " + errEmulated.Error()}, device.Info())
 
 	best := openBest(emulationLibrary(t, ""))
 	require.Equal(t, Info{Name: "cpu", Encoder: "libx264", Reason: "no CUDA device: the driver is an emulation, test equipment"}, best.Info())

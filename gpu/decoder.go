@@ -20,10 +20,11 @@ import (
 	"millrace/internal/media"
 )
 
-// cpuDecoder is libavcodec on one thread.
+// cpuDecoder is libavcodec on one thread, with NVDEC behind it where a card is given.
 type cpuDecoder struct {
 	pool  *Pool
-	limit int // pixels
+	limit int         // pixels
+	card  *cudaDevice // decodes what NVDEC can; nil on the CPU
 
 	track     *media.Track
 	codec     *astiav.CodecContext // nil while the track cannot be decoded
@@ -35,10 +36,18 @@ type cpuDecoder struct {
 	shown media.Time // PTS of the newest frame shown
 	any   bool       // one was shown
 	stats DecoderStats
+
+	surfaces int64 // frames that the card decoded
 }
 
 func newCPUDecoder(pool *Pool, track *media.Track) (Decoder, error) {
-	d := &cpuDecoder{pool: pool, limit: MaxPixels}
+	return makeDecoder(pool, track, nil)
+}
+
+// makeDecoder decodes on the card, unless that is nil or NVDEC does not take the
+// stream.
+func makeDecoder(pool *Pool, track *media.Track, card *cudaDevice) (Decoder, error) {
+	d := &cpuDecoder{pool: pool, limit: MaxPixels, card: card}
 	d.frame = astiav.AllocFrame()
 	d.packet = C.av_packet_alloc()
 	d.converter = C.mr_converter_new()
@@ -93,6 +102,10 @@ func (d *cpuDecoder) open(track *media.Track) error {
 	}
 	context.SetTimeBase(astiav.NewRational(1, int(time.Second)))
 	d.annexB = len(track.Config) == 0 && (track.Codec == media.H264 || track.Codec == media.HEVC)
+	if err := d.useCard(context); err != nil {
+		context.Free()
+		return fmt.Errorf("open decoder of track %q: %w", track.ID, err)
+	}
 	if err := openCodec(context, codec, track.Config, map[string]string{
 		"max_pixels": strconv.Itoa(MaxSide * MaxSide),
 	}); err != nil {
@@ -209,6 +222,11 @@ func pixelAspect(aspect float64) float64 {
 // finish empties d.frame into a frame of ours: its memory where the pixels are
 // right as they are, else a converted copy.
 func (d *cpuDecoder) finish(decoded *C.mr_decoded, size Size) (*Frame, error) {
+	if d.frame.PixelFormat() == astiav.PixelFormatCuda {
+		if f, err := d.finishOnCard(size); f != nil || err != nil {
+			return f, err
+		}
+	}
 	if decoded.ready != 0 {
 		body := &decodedMemory{astiav.AllocFrame()}
 		body.frame.MoveRef(d.frame)

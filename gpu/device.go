@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -75,6 +76,8 @@ type Encoder interface {
 	// delay. frame is the number of f on the channel timeline. With key the
 	// access unit is an IDR; the first one always is.
 	Encode(f *Frame, frame int64, key bool) (AccessUnit, error)
+	// Name is the codec that does it: "libx264", "h264_nvenc".
+	Name() string
 	// Track describes the stream: Config is its avcC.
 	Track() *media.Track
 	Close()
@@ -89,6 +92,7 @@ type EncoderConfig struct {
 	// ParameterSet is the id of SPS and PPS: encoders that may carry one rung in
 	// turn have different ones, so that one avcC lists them all.
 	ParameterSet int
+	Software     bool   // x264 also where the device has an encoder of its own
 	Preset       string // empty is "veryfast"
 	Threads      int    // slices coded at once; 0 is 1
 }
@@ -100,13 +104,19 @@ type AccessUnit struct {
 	Frame int64
 }
 
-// Open gives the device of that name: "cpu", or "auto" for the best there is.
-func Open(name string) (Device, error) {
+// Open gives the device of that name: "cpu", "cuda:1", or "auto" for the best
+// there is.
+func Open(name string) (Device, error) { return OpenWith(name, "") }
+
+// OpenWith drives cards by another library than NVIDIA's driver, which is what an
+// empty one stands for: the emulation for tests.
+func OpenWith(name, driver string) (Device, error) {
+	driver = cmp.Or(driver, cuda.Library)
 	switch {
 	case name == "cpu":
 		return newCPU(""), nil
 	case name == "auto" || name == "":
-		return openBest(cuda.Library), nil
+		return openBest(driver), nil
 	case name == "cuda":
 		name = "cuda:0"
 	}
@@ -114,7 +124,7 @@ func Open(name string) (Device, error) {
 	if err != nil || !strings.HasPrefix(name, "cuda:") {
 		return nil, fmt.Errorf("open device %q: %w", name, ErrNoDevice)
 	}
-	device, err := openCUDA(cuda.Library, ordinal)
+	device, err := openCUDA(driver, ordinal)
 	if err != nil {
 		return nil, fmt.Errorf("open device %q: %w: %w", name, ErrNoDevice, err)
 	}

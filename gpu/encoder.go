@@ -122,6 +122,8 @@ func (e *cpuEncoder) options() map[string]string {
 	}
 }
 
+func (e *cpuEncoder) Name() string { return "libx264" }
+
 func (e *cpuEncoder) Track() *media.Track { return e.track }
 
 func (e *cpuEncoder) Encode(f *Frame, frame int64, key bool) (AccessUnit, error) {
@@ -134,22 +136,29 @@ func (e *cpuEncoder) Encode(f *Frame, frame int64, key bool) (AccessUnit, error)
 	defer f.Release()
 	result := C.mr_encode((*C.AVCodecContext)(e.context.UnsafePointer()), (*C.AVFrame)(e.frame.UnsafePointer()),
 		e.packet, &plane[0], &stride[0], C.int64_t(e.count), flag(key))
+	return e.take(int(result), frame, key)
+}
+
+// take gives the access unit of the packet that an encoder has just given.
+func (e *cpuEncoder) take(result int, frame int64, key bool) (AccessUnit, error) {
 	if result < 0 {
 		return AccessUnit{}, fmt.Errorf("encode frame %d: %w", frame, astiav.Error(result))
 	}
 	defer C.av_packet_unref(e.packet)
 	if int64(e.packet.pts) != e.count {
-		return AccessUnit{}, fmt.Errorf("encode frame %d: x264 gave picture %d for %d", frame, e.packet.pts, e.count)
+		return AccessUnit{}, fmt.Errorf("encode frame %d: the encoder gave picture %d for %d", frame, e.packet.pts, e.count)
 	}
 	e.count++
 	unit := AccessUnit{Frame: frame}
 	unit.Data, unit.Key = slices264(unsafe.Slice((*byte)(e.packet.data), int(e.packet.size)))
 	if len(unit.Data) == 0 || unit.Key != key {
-		return AccessUnit{}, fmt.Errorf("encode frame %d: x264 gave an access unit of %d bytes, IDR %v",
+		return AccessUnit{}, fmt.Errorf("encode frame %d: the encoder gave an access unit of %d bytes, IDR %v",
 			frame, len(unit.Data), unit.Key)
 	}
 	return unit, nil
 }
+
+func newPacket() *C.AVPacket { return C.av_packet_alloc() }
 
 func (e *cpuEncoder) Close() {
 	if e.context != nil {

@@ -27,6 +27,7 @@ type Frame struct {
 
 	plane  [3]unsafe.Pointer
 	stride [3]int // bytes
+	step   [3]int // bytes from a sample to the next; 0 is 1. Surfaces of the card interleave Cb and Cr
 
 	card   *cudaDevice // the planes are in its memory; nil for the host's
 	tick   *tick       // what writes a picture on the card; nil when that is over

@@ -46,7 +46,9 @@ func (l *Layer) resolve(canvas Size) (layer kernels.Layer, ok bool) {
 
 // picture describes f to C.
 func (f *Frame) picture() kernels.Picture {
-	return kernels.Picture{Plane: f.plane, Stride: f.stride, Width: f.Size.Width, Height: f.Size.Height, Version: f.version}
+	return kernels.Picture{
+		Plane: f.plane, Stride: f.stride, Step: f.step, Width: f.Size.Width, Height: f.Size.Height, Version: f.version,
+	}
 }
 
 // whole rounds a length in pixels; one above 0 stays visible.

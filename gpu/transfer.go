@@ -192,20 +192,30 @@ func (f *Frame) stage(block []byte) {
 	}
 }
 
+// drawnBefore lets what is queued later on the stream begin when f is drawn.
+func (f *Frame) drawnBefore(stream *cuda.Stream) error {
+	if f.tick == nil {
+		return nil
+	}
+	return f.tick.before(stream)
+}
+
 // download gives a copy of a picture of the card, in pinned memory.
 func (d *cudaDevice) download(f *Frame) (*Frame, error) {
 	host, err := d.pinned.Get(f.Size)
 	if err != nil {
 		return nil, err
 	}
-	err = d.transfer(func(l *lane) error {
-		if f.tick != nil {
-			if err := f.tick.before(l.stream); err != nil {
+	if f.paired() {
+		err = d.downloadPairs(f, host)
+	} else {
+		err = d.transfer(func(l *lane) error {
+			if err := f.drawnBefore(l.stream); err != nil {
 				return err
 			}
-		}
-		return l.stream.Download(host.body.(cardMemory).block, f.plane[0], f.Size.bytes())
-	})
+			return l.stream.Download(host.body.(cardMemory).block, f.plane[0], f.Size.bytes())
+		})
+	}
 	if err != nil {
 		host.Release()
 		return nil, fmt.Errorf("download a picture: %w", err)

@@ -3,6 +3,7 @@
 #include "convert.h"
 
 #include <libavutil/buffer.h>
+#include <libavutil/hwcontext.h>
 #include <string.h>
 
 int mr_send(AVCodecContext *decoder, AVPacket *packet, const uint8_t *data, int size, int64_t pts, int key)
@@ -36,6 +37,31 @@ void mr_describe(const AVFrame *frame, mr_decoded *decoded)
 		decoded->aspect = av_q2d(frame->sample_aspect_ratio);
 	decoded->ready = mr_is_program(frame);
 	decoded->damaged = frame->decode_error_flags != 0 || (frame->flags & AV_FRAME_FLAG_CORRUPT) != 0;
+}
+
+int mr_is_surface(const AVFrame *frame)
+{
+	const AVHWFramesContext *frames = frame->hw_frames_ctx ? (AVHWFramesContext *)frame->hw_frames_ctx->data : NULL;
+	AVFrame seen = *frame; // to judge its colours and fields as those of its planar twin
+	if (!frames || frames->sw_format != AV_PIX_FMT_NV12)
+		return 0;
+	seen.format = AV_PIX_FMT_YUV420P;
+	seen.linesize[2] = seen.linesize[1];
+	return mr_is_program(&seen);
+}
+
+int mr_fetch(AVFrame *frame)
+{
+	AVFrame *host = av_frame_alloc();
+	int result = host ? av_hwframe_transfer_data(host, frame, 0) : AVERROR(ENOMEM);
+	if (result >= 0)
+		result = av_frame_copy_props(host, frame);
+	if (result >= 0) {
+		av_frame_unref(frame);
+		av_frame_move_ref(frame, host);
+	}
+	av_frame_free(&host);
+	return result;
 }
 
 static void keep(void *opaque, uint8_t *data)

@@ -25,6 +25,12 @@ void mr_flush(AVCodecContext *decoder);
 
 void mr_describe(const AVFrame *frame, mr_decoded *decoded);
 
+// mr_is_surface says whether a picture on a card is 8-bit 4:2:0 BT.709 limited as it stands, as NV12.
+int mr_is_surface(const AVFrame *frame);
+
+// mr_fetch replaces a picture on a card by its copy in host memory. Returns 0 or an AVERROR.
+int mr_fetch(AVFrame *frame);
+
 // mr_encode encodes one picture, whose memory stays the caller's, and receives
 // the one packet that it gives. Returns 0 or an AVERROR; AVERROR(EAGAIN) is an
 // encoder with delay.

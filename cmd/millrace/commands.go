@@ -12,6 +12,7 @@ import (
 
 	"millrace/api"
 	"millrace/internal/appliance"
+	"millrace/internal/appliance/cards"
 	"millrace/internal/appliance/config"
 	"millrace/internal/child"
 	"millrace/internal/srt/process"
@@ -157,6 +158,20 @@ func (workerCommand) Run(ctx context.Context) error {
 		return err
 	}
 	return engine.Serve(ctx, conn)
+}
+
+type cardCommand struct {
+	Driver string `help:"Library in place of NVIDIA's driver; tests only."`
+	Watch  bool   `help:"Send a sample every second."`
+}
+
+// Run looks at the cards for the server, at the far end of its socket.
+func (c cardCommand) Run(ctx context.Context) error {
+	conn, err := inherited()
+	if err != nil {
+		return err
+	}
+	return cards.Serve(ctx, conn, c.Driver, c.Watch)
 }
 
 type clipEncoderCommand struct{}

@@ -33,6 +33,7 @@ type cli struct {
 
 	Worker      workerCommand      `cmd:"" hidden:"" help:"Run a channel's pictures and sound; started by serve."`
 	ClipEncoder clipEncoderCommand `cmd:"" hidden:"" help:"Encode the beginning of a clip anew; started by serve."`
+	Card        cardCommand        `cmd:"" hidden:"" help:"Look at the cards; started by serve."`
 	SRT         srtCommand         `cmd:"" name:"srt" hidden:"" help:"Run the SRT listener; started by serve."`
 }
 

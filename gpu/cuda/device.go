@@ -16,9 +16,10 @@ import (
 // Close and until everything made on it was freed.
 type Device struct {
 	Name       string
-	Capability int // 10*major + minor: 90 is Hopper
-	Processors int // multiprocessors
-	Memory     int // bytes
+	Bus        string // PCI address, "0000:01:00.0": what NVML knows the card by
+	Capability int    // 10*major + minor: 90 is Hopper
+	Processors int    // multiprocessors
+	Memory     int    // bytes
 
 	driver *Driver
 	c      C.mr_cuda_device
@@ -30,15 +31,15 @@ func (d *Driver) Open(ordinal int) (*Device, error) {
 	if ordinal < 0 || ordinal >= d.devices {
 		return nil, fmt.Errorf("there are %d CUDA devices, none with number %d", d.devices, ordinal)
 	}
-	var name [128]C.char
+	var name, bus [128]C.char
 	var major, minor, processors C.int
 	var memory C.size_t
-	result := C.mr_cuda_describe(d.c, C.int(ordinal), &name[0], C.int(len(name)), &major, &minor, &processors, &memory)
+	result := C.mr_cuda_describe(d.c, C.int(ordinal), &name[0], &bus[0], C.int(len(name)), &major, &minor, &processors, &memory)
 	if err := d.fault("describe the card", result); err != nil {
 		return nil, err
 	}
 	device := &Device{
-		Name: C.GoString(&name[0]), Capability: int(10*major + minor), Processors: int(processors), Memory: int(memory),
+		Name: C.GoString(&name[0]), Bus: C.GoString(&bus[0]), Capability: int(10*major + minor), Processors: int(processors), Memory: int(memory),
 		driver: d,
 	}
 	if device.Capability < minCapability {
@@ -51,8 +52,18 @@ func (d *Driver) Open(ordinal int) (*Device, error) {
 	return device, nil
 }
 
+// Context is the card's CUcontext, for other libraries of the driver.
+func (d *Device) Context() unsafe.Pointer { return d.c.context }
+
 // Driver is what the card is driven by.
 func (d *Device) Driver() *Driver { return d.driver }
+
+// Left is the free memory of the card in bytes, whoever uses the rest.
+func (d *Device) Left() (int, error) {
+	var bytes C.size_t
+	err := d.fault("read the card's memory", C.mr_cuda_left(&d.c, &bytes))
+	return int(bytes), err
+}
 
 // Close gives up the caller's hold on the context.
 func (d *Device) Close() { d.drop() }

@@ -21,6 +21,8 @@ enum { JIT_ERROR_LOG = 5, JIT_ERROR_LOG_SIZE = 6 };
 	X(name, "cuDeviceGetName", (char *, int, int)) \
 	X(attribute, "cuDeviceGetAttribute", (int *, int, int)) \
 	X(memory, "cuDeviceTotalMem_v2", (size_t *, int)) \
+	X(bus, "cuDeviceGetPCIBusId", (char *, int, int)) \
+	X(left, "cuMemGetInfo_v2", (size_t *, size_t *)) \
 	X(text, "cuGetErrorString", (int, const char **)) \
 	X(retain, "cuDevicePrimaryCtxRetain", (void **, int)) \
 	X(release, "cuDevicePrimaryCtxRelease_v2", (int)) \
@@ -106,11 +108,14 @@ const char *mr_cuda_error_text(mr_cuda_driver *driver, int result)
 int mr_cuda_emulated(mr_cuda_driver *driver) { return driver->emulated_live != NULL; }
 int mr_cuda_live(mr_cuda_driver *driver) { return driver->emulated_live ? driver->emulated_live() : 0; }
 
-int mr_cuda_describe(mr_cuda_driver *driver, int ordinal, char *name, int size, int *major, int *minor, int *processors, size_t *memory)
+int mr_cuda_describe(mr_cuda_driver *driver, int ordinal, char *name, char *bus, int size, int *major, int *minor, int *processors,
+		     size_t *memory)
 {
 	int device, result = driver->device(&device, ordinal);
 	if (!result)
 		result = driver->name(name, size, device);
+	if (!result)
+		result = driver->bus(bus, size, device);
 	if (!result)
 		result = driver->attribute(major, COMPUTE_MAJOR, device);
 	if (!result)
@@ -152,6 +157,12 @@ int mr_cuda_alloc(mr_cuda_device *device, size_t bytes, void **at)
 	d->pop(&old);
 	*at = (void *)(uintptr_t)made;
 	return result;
+}
+
+int mr_cuda_left(mr_cuda_device *device, size_t *bytes)
+{
+	size_t total;
+	IN(device, d->left(bytes, &total));
 }
 
 int mr_cuda_free(mr_cuda_device *device, void *at) { IN(device, d->free(address(at))); }

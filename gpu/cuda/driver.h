@@ -26,11 +26,13 @@ const char *mr_cuda_error_text(mr_cuda_driver *driver, int result);
 int mr_cuda_emulated(mr_cuda_driver *driver);
 int mr_cuda_live(mr_cuda_driver *driver);
 
-int mr_cuda_describe(mr_cuda_driver *driver, int ordinal, char *name, int size, int *major, int *minor, int *processors, size_t *memory);
+int mr_cuda_describe(mr_cuda_driver *driver, int ordinal, char *name, char *bus, int size, int *major, int *minor, int *processors,
+		     size_t *memory);
 int mr_cuda_open(mr_cuda_driver *driver, int ordinal, mr_cuda_device *device);
 int mr_cuda_close(mr_cuda_device *device);
 
 int mr_cuda_alloc(mr_cuda_device *device, size_t bytes, void **address);
+int mr_cuda_left(mr_cuda_device *device, size_t *bytes); // free on the card
 int mr_cuda_free(mr_cuda_device *device, void *address);
 int mr_cuda_alloc_host(mr_cuda_device *device, size_t bytes, void **address);
 int mr_cuda_free_host(mr_cuda_device *device, void *address);

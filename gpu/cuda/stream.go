@@ -25,6 +25,9 @@ func (d *Device) NewStream() (*Stream, error) {
 	return s, nil
 }
 
+// Handle is the CUstream, for other libraries of the driver.
+func (s *Stream) Handle() unsafe.Pointer { return s.handle }
+
 // Close lets queued work finish by itself.
 func (s *Stream) Close() {
 	C.mr_cuda_stream_destroy(&s.device.c, s.handle)

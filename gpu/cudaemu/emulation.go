@@ -15,7 +15,9 @@ import (
 
 // Faults is the environment variable that tells the emulation how to fail, read
 // when a driver is loaded: "memory=1000000", "launch=3", "lost=3", "hang=3",
-// "slow=500", "devices=0", "version=10000", "capability=70", with commas between.
+// "wedge=3", "slow=500", "devices=0", "version=10000", "capability=70", with commas
+// between, and "on=1" for one card only. "control=PATH" reads the same from a
+// file whenever that changed, so that a card can be made to fail in a show.
 const Faults = "MILLRACE_CUDA_EMULATION"
 
 // Build compiles the emulation into dir, which takes a C compiler and the source

@@ -29,12 +29,7 @@ func (n *Node) announce() {
 	if n.first != nil {
 		fmt.Fprintf(&b, "  Admin key %s   (shown this once)\n", n.first.AdminKey)
 	}
-	device := n.encoderDevice()
-	fmt.Fprintf(&b, "  Encoder   %s", device.Name)
-	if device.Model != "" {
-		fmt.Fprintf(&b, ", %s", device.Model)
-	}
-	fmt.Fprint(&b, "\n\n")
+	fmt.Fprintf(&b, "  Encoder   %s\n\n", n.devices.announce())
 	// The terminal may have gone; the node goes on.
 	_, _ = io.WriteString(out, b.String())
 }

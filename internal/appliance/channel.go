@@ -26,6 +26,13 @@ const beginLead = 200 * time.Millisecond
 // times what four 1080p sources and their ladder take.
 const workerMemory = 4 << 30
 
+// What a worker holds that leaks, and is replaced in order: three quarters of that
+// memory, or more pictures than a hundred sources have in hand.
+const (
+	workerLeaks    = workerMemory / 4 * 3
+	workerPictures = 3000
+)
+
 // channelConfig is what one run of a channel is made of.
 type channelConfig struct {
 	ID           string
@@ -34,8 +41,7 @@ type channelConfig struct {
 	Store        *record.Store // the channel's own; it outlives the run
 	ReserveBytes int64
 	Volumes      []string // directories that hold the stores of all channels
-	Device       string   // gpu.Open's name
-	WhyCPU       string   // why it is the CPU
+	Devices      *devices
 	Clock        *media.Clock
 	Worker       child.Command
 	OnAir        func()                   // a run has begun; it does not wait
@@ -81,7 +87,8 @@ func newChannel(config channelConfig) *channel {
 	c := &channel{channelConfig: config, store: config.Store, unpackage: func() {}, feeds: map[string]func(){}}
 	c.host = worker.NewHost(worker.Config{
 		Channel: config.ID, Show: config.Show, Clock: config.Clock, Rate: config.Grid.Rate, GOPFrames: config.Grid.GOPFrames(),
-		Device: config.Device, Command: config.Worker, MemoryLimit: workerMemory,
+		Place: func() worker.Place { return config.Devices.place(config.Show()) }, OnFault: func(f worker.Fault) { config.Devices.failed(config.ID, f) },
+		Command: config.Worker, MemoryLimit: workerMemory, RecycleMemory: workerLeaks, RecyclePictures: workerPictures,
 		OnReady: c.beginProgram, OnWorker: c.connectFeeds, OnReport: config.Reported, Log: config.Log,
 	})
 	if config.Viewers != nil {
@@ -155,6 +162,9 @@ func packaged(t *media.Track) bool { return t.Codec != media.Opus }
 // connectFeeds gives a new worker the packets of every source, beginning with
 // the last keyframe.
 func (c *channel) connectFeeds(ready *worker.Ready) {
+	if why := c.Devices.reason(c.ID); why != "" {
+		ready.Encoder.Reason = why
+	}
 	c.tellEncoder(c.worker.Swap(ready), ready)
 	c.subscribe()
 }

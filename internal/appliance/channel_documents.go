@@ -53,6 +53,9 @@ func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api
 	if faults := checkChannel(document, c.knownSource); len(faults) > 0 {
 		return api.Stored[api.Channel]{}, api.Invalid(faults...)
 	}
+	if err := c.fits(document); err != nil {
+		return api.Stored[api.Channel]{}, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	stored, err := create(ctx, c.store, kindChannel, document.Id, document)
@@ -70,6 +73,20 @@ func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api
 		c.start(p)
 	}
 	return p.view(), nil
+}
+
+// fits says why a channel would find no place to run; nil when it would. It is
+// asked before the channel is made or started, so that nothing fails on air.
+func (c *channels) fits(document api.Channel) error {
+	show, err := showOf(document, air{}, c.sources.document, c.sources.guest)
+	if err != nil {
+		return err
+	}
+	if err := c.base.Devices.ask(show); err != nil {
+		return api.Conflict("no-capacity", fmt.Sprintf("The channel %q cannot be carried: %v.", document.Id, err),
+			"Stop another channel, make the ladder smaller, or set gpu.policy to prefer.")
+	}
+	return nil
 }
 
 func (c *channels) knownSource(id string) bool {

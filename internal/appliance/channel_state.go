@@ -1,7 +1,6 @@
 package appliance
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,7 +12,7 @@ import (
 
 // describeRun says how a channel's run is doing.
 func (c *channels) describeRun(s *api.ChannelState, run *channel, failure error, document api.Channel) {
-	s.Encoder.Device, s.Encoder.Codec, s.Encoder.Reason = "cpu", "libx264", c.base.WhyCPU
+	s.Encoder.Device, s.Encoder.Codec, s.Encoder.Reason = worker.CPU, "libx264", c.base.Devices.reason(document.Id)
 	s.State, s.Reason = condition(run, failure, document)
 	if run == nil {
 		return
@@ -23,7 +22,7 @@ func (c *channels) describeRun(s *api.ChannelState, run *channel, failure error,
 	s.Time = api.Timestamp{Time: run.Grid.Rate.At(s.Frame).UTC()}
 	if ready := run.worker.Load(); ready != nil {
 		s.Encoder.Device, s.Encoder.Codec = ready.Encoder.Device, ready.Encoder.Codec
-		s.Encoder.Reason = cmp.Or(ready.Encoder.Reason, c.base.WhyCPU)
+		s.Encoder.Reason = ready.Encoder.Reason
 	}
 	s.Ticks.Late, s.Ticks.Repeated = int64(report.Late), int64(report.Repeated)
 	s.Workers.Restarts, s.Workers.Pid = run.host.Restarts(), run.host.Pid()

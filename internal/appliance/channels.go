@@ -245,6 +245,9 @@ func (c *channels) newRun(p *program) (*channel, error) {
 	if config.Store, err = c.openStore(p); err != nil {
 		return nil, err
 	}
+	if err := c.base.Devices.admit(c.show(p)); err != nil {
+		return nil, err
+	}
 	config.Reported = func(r worker.Report) { c.reported(p, r) }
 	config.OnAir = func() { c.onAir(document.Id) }
 	config.Show = func() worker.Show { return c.show(p) }

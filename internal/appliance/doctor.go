@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 
-	"millrace/gpu"
 	"millrace/internal/appliance/config"
 	"millrace/internal/child/sandbox"
 	"millrace/internal/state"
@@ -46,7 +46,7 @@ func Healthy(checks []Check) bool {
 // Examine checks the machine for what a node with this configuration needs. It
 // changes nothing and works beside a running node.
 func Examine(ctx context.Context, cfg config.Config) []Check {
-	checks := []Check{checkCores(), checkDevice(cfg.GPU)}
+	checks := append([]Check{checkCores()}, checkDevices(ctx, cfg.GPU)...)
 	running := nodeRuns(ctx, cfg)
 	checks = append(checks, checkData(cfg, running))
 	checks = append(checks, checkVolumes(cfg)...)
@@ -79,18 +79,35 @@ func checkCores() Check {
 	return check
 }
 
-func checkDevice(cfg config.GPU) Check {
-	opened, err := gpu.Open(device(cfg))
+// checkDevices says where channels would be mixed and encoded, and why not on what
+// else there is.
+func checkDevices(ctx context.Context, cfg config.GPU) []Check {
+	d, err := openDevices(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return Check{Name: "gpu", Result: "fail", Detail: err.Error()}
+		return []Check{{Name: "gpu", Result: "fail", Detail: err.Error()}}
 	}
-	defer opened.Close()
-	info := opened.Info()
-	detail := fmt.Sprintf("mixes and encodes on %s with %s", info.Name, info.Encoder)
-	if info.Reason != "" {
-		detail += ": " + info.Reason
+	var checks []Check
+	for _, card := range d.survey.Cards {
+		check := Check{Name: "gpu", Result: "ok", Detail: card.Name + " " + card.Model + " composes"}
+		if why := d.unusable(card); why != "" {
+			check.Result, check.Detail = "warn", card.Name+" "+card.Model+" is not used: "+why
+		}
+		if d.survey.Emulated {
+			check.Result, check.Hint = "warn", "unset "+testDriver+": this card is TEST EQUIPMENT, an emulation"
+		}
+		for _, ability := range append(card.Encoders, card.Decoders...) {
+			if ability.Usable {
+				check.Detail += ", " + ability.Codec
+			} else {
+				check.Detail += ", no " + ability.Codec + " (" + ability.Reason + ")"
+			}
+		}
+		checks = append(checks, check)
 	}
-	return Check{Name: "gpu", Result: "ok", Detail: detail}
+	if len(checks) == 0 {
+		checks = append(checks, Check{Name: "gpu", Result: "ok", Detail: "mixes and encodes on cpu with libx264: " + d.whyNone()})
+	}
+	return checks
 }
 
 // nodeRuns sees whether a node owns the data directory now.

@@ -247,6 +247,11 @@ func (c *channels) setStopped(ctx context.Context, id string, stopped bool) (api
 	}
 	p.live.Lock()
 	defer p.live.Unlock()
+	if view, err := c.GetChannel(id); err == nil && view.Value.Stopped && !stopped {
+		if err := c.fits(view.Value); err != nil {
+			return api.ChannelState{}, err
+		}
+	}
 	c.mu.Lock()
 	document := p.stored.Value
 	if document.Stopped != stopped {

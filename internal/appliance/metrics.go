@@ -98,6 +98,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		m.alarms.send(to, float64(c.node.alarms.active(severity)), string(severity))
 	}
 	m.eventReaders.send(to, float64(c.node.bus.Readers()))
+	c.node.devices.collect(to)
 	m.memoryBytes.send(to, float64(treeMemory()))
 	m.clockSeconds.send(to, c.node.clockOffset().Seconds())
 }

@@ -50,6 +50,7 @@ type Node struct {
 	*sources
 	*channels
 
+	devices   *devices
 	importing sync.Mutex // one import at a time
 	state     *state.Embedded
 	store     state.Store // the state, with the bus listening
@@ -83,6 +84,9 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	for _, err := range broken {
 		n.log.Error("a volume cannot be used: what it holds is missing", "err", err)
+	}
+	if n.devices, err = openDevices(ctx, n.config.GPU, n.log); err != nil {
+		return err
 	}
 	if n.state, err = state.OpenEmbedded(ctx, filepath.Join(n.config.Node.DataDir, "state")); err != nil {
 		return err
@@ -140,10 +144,10 @@ func (n *Node) openRegistry(ctx context.Context) error {
 		return err
 	}
 	n.channels, err = openChannels(ctx, n.store, n.sources, channelConfig{
-		Viewers: n.webrtc.viewers(), Bus: n.bus, WhyCPU: whyCPU(n.config.GPU),
+		Viewers: n.webrtc.viewers(), Bus: n.bus, Devices: n.devices,
 		Volumes: n.config.Storage.Volumes, ReserveBytes: n.config.Storage.ReserveBytes,
-		Device: device(n.config.GPU), Clock: n.clock, Origin: n.origin, Log: n.log,
-		Worker:    child.Command{Args: []string{"worker"}, Stderr: n.childLine("worker")},
+		Clock: n.clock, Origin: n.origin, Log: n.log,
+		Worker:    child.Command{Args: []string{"worker"}, Env: n.devices.environment(), Stderr: n.childLine("worker")},
 		Clips:     filepath.Join(n.config.Node.DataDir, "clips"),
 		Reencoder: reencoder{child.Command{Args: []string{"clip-encoder"}, Stderr: n.childLine("clip-encoder")}},
 	})
@@ -245,6 +249,7 @@ func (n *Node) Run(ctx context.Context) error {
 		run(&working, ctx, n.webrtc.Run)
 	}
 	run(&working, ctx, n.watchClock)
+	run(&working, ctx, n.devices.Run)
 	run(&working, ctx, n.channels.tellConditions)
 	run(&working, ctx, n.watchAlarms)
 	run(&serving, readers, n.auditLog.Run)

@@ -10,47 +10,17 @@ import (
 	"time"
 
 	"millrace/api"
-	"millrace/internal/appliance/config"
 	"millrace/internal/media"
 	"millrace/mixer/scene"
 )
 
-// whyCPU is why pictures are encoded on the CPU. It is
-// where they are composed, too.
-func whyCPU(cfg config.GPU) string {
-	if cfg.Policy == "never" {
-		return "gpu.policy is never"
-	}
-	if _, err := os.Stat("/dev/nvidiactl"); err != nil {
-		return "no CUDA device"
-	}
-	return "this version's CUDA device has not been tried on a card yet"
-}
-
-// device is the name under which workers open their device. The CUDA compositor
-// is proven on an emulated driver only: no show goes on air with it before a
-// card has been tried.
-func device(config.GPU) string { return "cpu" }
-
-func (n *Node) encoderDevice() api.Device {
-	reason := whyCPU(n.config.GPU)
-	return api.Device{
-		Name: "cpu", Model: "libx264: " + reason,
-		Encoders: []api.Encoder{
-			{Codec: "libx264", Usable: true},
-			{Codec: "h264_nvenc", Reason: reason}, {Codec: "hevc_nvenc", Reason: reason}, {Codec: "av1_nvenc", Reason: reason},
-		},
-	}
-}
-
 func (n *Node) system() api.System {
-	device := n.encoderDevice()
 	s := api.System{
 		Node: n.config.Node.Name, Version: n.options.Version,
 		StartedAt: api.Timestamp{Time: n.startedAt}, Time: api.Timestamp{Time: n.clock.Now().UTC()},
 		ClockOffsetMs: float64(n.clockOffset()) / float64(time.Millisecond),
 		Cpus:          runtime.NumCPU(), MemoryBytes: treeMemory(),
-		Devices: []api.Device{device}, Sandbox: n.channels.sandbox(),
+		Devices: n.devices.list(), Sandbox: n.channels.sandbox(),
 		Listeners: map[string]string{
 			"control": n.listeners.control.Addr().String(), "media": n.listeners.media.Addr().String(), "srt": n.listeners.srt,
 		},
@@ -70,9 +40,9 @@ func (n *Node) mediaURL() string {
 
 func (n *Node) capabilities() api.Capabilities {
 	return api.Capabilities{
-		Encoders: n.encoderDevice().Encoders, Layouts: scene.Layouts(),
+		Encoders: n.devices.encoders(), Devices: n.devices.list(), Layouts: scene.Layouts(),
 		Ingest: n.ingestProtocols(),
-		NotYet: []string{"cuda", "source recordings", "overlays", "transitions", "destinations", "cluster"},
+		NotYet: []string{"source recordings", "overlays", "transitions", "destinations", "cluster"},
 	}
 }
 

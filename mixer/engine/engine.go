@@ -20,6 +20,9 @@ type Config struct {
 	Clock     *media.Clock
 	GOPFrames int64 // frame n is an IDR in every rung when n%GOPFrames == 0
 	Filler    bool  // Ready shall carry filler
+	// Sets is the avcC of every rung's init section, by id, where an engine before
+	// this one began it: this one's encoders keep to it.
+	Sets map[string][]byte
 	// Emit takes the packets of a rendition, numbered as in Ready or its Begin, in
 	// order; the renditions call it concurrently. It should not block.
 	Emit func(rendition int, p *media.Packet)
@@ -77,7 +80,9 @@ func (e *Engine) open() error {
 	show, device := e.config.Show, e.config.Device
 	var errs [2]error
 	var both sync.WaitGroup
-	both.Go(func() { e.ladder, errs[0] = openLadder(device, show, e.config.GOPFrames, e.config.Filler) })
+	both.Go(func() {
+		e.ladder, errs[0] = openLadder(device, show, e.config.GOPFrames, e.config.Filler, e.config.Sets)
+	})
 	both.Go(func() { e.desk, errs[1] = newDesk(device, show, e.config.Clock, e.config.Log) })
 	both.Wait()
 	if err := errors.Join(errs[:]...); err != nil {

@@ -27,15 +27,15 @@ type ladder struct {
 }
 
 // openLadder opens the encoders of all rungs at once and, if asked, makes
-// their filler from the channel's slate.
-func openLadder(device gpu.Device, show worker.Show, gop int64, filler bool) (*ladder, error) {
+// their filler from the channel's slate. sets is Config's.
+func openLadder(device gpu.Device, show worker.Show, gop int64, filler bool, sets map[string][]byte) (*ladder, error) {
 	n, sounds := len(show.Ladder), soundsOf(show)
 	l := &ladder{rungs: make([]*rung, n)}
 	renditions := make([]worker.Rendition, n+len(sounds))
 	errs := make([]error, n+len(sounds))
 	var all sync.WaitGroup
 	for i := range show.Ladder {
-		all.Go(func() { l.rungs[i], renditions[i], errs[i] = openRung(device, show, i, gop, filler) })
+		all.Go(func() { l.rungs[i], renditions[i], errs[i] = openRung(device, show, i, gop, filler, sets) })
 	}
 	for i, sound := range sounds {
 		all.Go(func() { renditions[n+i], errs[n+i] = describeSound(sound, filler) })
@@ -54,7 +54,7 @@ func openLadder(device gpu.Device, show worker.Show, gop int64, filler bool) (*l
 	return l, nil
 }
 
-func openRung(device gpu.Device, show worker.Show, i int, gop int64, filler bool) (*rung, worker.Rendition, error) {
+func openRung(device gpu.Device, show worker.Show, i int, gop int64, filler bool, sets map[string][]byte) (*rung, worker.Rendition, error) {
 	step := show.Ladder[i]
 	rendition := worker.Rendition{ID: step.ID, Bitrate: step.Bitrate}
 	config := gpu.EncoderConfig{
@@ -67,13 +67,13 @@ func openRung(device gpu.Device, show worker.Show, i int, gop int64, filler bool
 	if step.Codec != "" && step.Codec != media.H264 {
 		return fail(fmt.Errorf("codec %q is not done by this version", step.Codec))
 	}
-	encoder, err := device.NewEncoder(config)
+	encoder, err := openEncoder(device, config, sets[step.ID])
 	if err != nil {
 		return fail(err)
 	}
 	r := &rung{index: i, encoder: encoder, rate: show.Canvas.Rate, wake: make(chan struct{}, 1)}
 	r.keys.rate, r.keys.gop = show.Canvas.Rate, gop
-	if r.track, err = jointTrack(device, config, encoder.Track()); err == nil && filler {
+	if r.track, err = jointTrack(device, config, encoder.Track(), sets[step.ID]); err == nil && filler {
 		rendition.Filler, err = fillerOf(device, config, show.Channel, int(gop))
 	}
 	if err != nil {
@@ -92,16 +92,45 @@ func threads(step worker.Rung, rate media.Rate) int {
 	return int(min(max((pixels+oneCore-1)/oneCore, 1), int64(runtime.NumCPU()), 8))
 }
 
-// jointTrack is the track with the parameter sets of the fallback too, which a
-// second encoder gives that is opened for nothing else.
-func jointTrack(device gpu.Device, config gpu.EncoderConfig, track *media.Track) (*media.Track, error) {
-	config.ParameterSet = fallbackSet
+// openEncoder opens what carries a rung. Where the rung's init section is there
+// already, it is the first encoder, the device's own before x264, whose parameter
+// sets the section lists.
+func openEncoder(device gpu.Device, config gpu.EncoderConfig, section []byte) (gpu.Encoder, error) {
+	if section == nil {
+		return device.NewEncoder(config)
+	}
+	for _, choice := range []struct {
+		set      int
+		software bool
+	}{{primarySet, false}, {primarySet, true}, {fallbackSet, true}} {
+		config.ParameterSet, config.Software = choice.set, choice.software
+		encoder, err := device.NewEncoder(config)
+		if err != nil {
+			return nil, err
+		}
+		if gpu.Lists(section, encoder.Track()) {
+			return encoder, nil
+		}
+		encoder.Close()
+	}
+	return nil, errors.New("none of this device's encoders goes on with the channel's init section")
+}
+
+// jointTrack is the track with the parameter sets of the init section: the one
+// that there is, else a new one with those of the fallback too, which a second
+// encoder gives that is opened for nothing else.
+func jointTrack(device gpu.Device, config gpu.EncoderConfig, track *media.Track, section []byte) (*media.Track, error) {
+	joint := *track
+	if section != nil {
+		joint.Config = section
+		return &joint, nil
+	}
+	config.ParameterSet, config.Software = fallbackSet, true
 	fallback, err := device.NewEncoder(config)
 	if err != nil {
 		return nil, err
 	}
 	defer fallback.Close()
-	joint := *track
 	joint.Config, err = gpu.JoinParameterSets(track, fallback.Track())
 	return &joint, err
 }

@@ -34,6 +34,8 @@ func (e *slowEncoder) Encode(f *gpu.Frame, frame int64, key bool) (gpu.AccessUni
 	return gpu.AccessUnit{Frame: frame, Key: key}, nil
 }
 
+func (e *slowEncoder) Name() string { return "slow" }
+
 func (e *slowEncoder) Track() *media.Track { return &media.Track{} }
 func (e *slowEncoder) Close()              {}
 

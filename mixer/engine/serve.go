@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,14 +38,14 @@ func serve(ctx context.Context, conn *child.Conn, confine func() ([]sandbox.Laye
 	if !ok || hello.Version != worker.Version {
 		return fmt.Errorf("%w: the first message is no hello of version %d", worker.ErrProtocol, worker.Version)
 	}
-	device, err := gpu.Open(hello.Device)
+	s := &session{conn: conn, device: hello.Device, streams: map[uint32]stream{}}
+	device, err := gpu.OpenWith(hello.Device, hello.Driver)
 	if err != nil {
-		return err
+		return s.blame(err, worker.FaultRefused)
 	}
 	defer device.Close()
-	s := &session{conn: conn, streams: map[uint32]stream{}}
 	if err := s.open(hello, device); err != nil {
-		return err
+		return s.blame(err, worker.FaultRefused)
 	}
 	defer s.engine.Close()
 	ready := s.engine.Ready()
@@ -68,6 +69,7 @@ func ended(ctx context.Context, err error) error {
 // session is one worker's conversation. The goroutine of run owns it.
 type session struct {
 	conn    *child.Conn
+	device  string // as the hello named it
 	engine  *Engine
 	streams map[uint32]stream
 	stop    context.CancelCauseFunc // the mixer
@@ -87,7 +89,7 @@ func (s *session) open(hello *worker.Hello, device gpu.Device) error {
 		return err
 	}
 	s.engine, err = New(Config{
-		Show: hello.Show, Device: device, Clock: clock, GOPFrames: hello.GOPFrames, Filler: hello.Filler,
+		Show: hello.Show, Device: device, Clock: clock, GOPFrames: hello.GOPFrames, Filler: hello.Filler, Sets: hello.Sets,
 		Emit: func(rendition int, p *media.Packet) {
 			s.send(&worker.StreamPacket{Stream: uint32(rendition), Packet: p})
 		},
@@ -111,6 +113,18 @@ func (s *session) send(m worker.Message) {
 	if err := worker.Send(s.conn, m); err != nil {
 		s.fail(err)
 	}
+}
+
+// blame tells the server that the device, unless it is the CPU, is why the session
+// ends, and gives the error back. An error that is no fault of cards is the
+// other one.
+func (s *session) blame(err error, other string) error {
+	if s.device == worker.CPU {
+		return err
+	}
+	fault := &worker.Fault{Device: s.device, Cause: cmp.Or(string(gpu.FaultOf(err)), other), Error: err.Error()}
+	_ = worker.Send(s.conn, fault) // without it the server sees the worker end, which is as good as a crash
+	return err
 }
 
 // fail ends the session: the mixer, and listen.
@@ -172,7 +186,7 @@ func (s *session) start(ctx context.Context, frame int64) error {
 	s.started = true
 	s.mixing.Go(func() {
 		if err := s.engine.Run(ctx, frame); err != nil {
-			s.fail(err)
+			s.fail(s.blame(err, worker.FaultFailed))
 		}
 	})
 	return nil

@@ -81,10 +81,9 @@ func inStudioFrom(t *testing.T, show worker.Show, offset int64, test func(t *tes
 	s := &studio{t: t, rate: show.Canvas.Rate, packets: map[int][]*media.Packet{}, done: make(chan error, 1)}
 	synctest.Test(t, func(t *testing.T) {
 		s.t = t
-		var err error
-		s.device, err = gpu.Open("cpu")
-		require.NoError(t, err)
+		s.device = openDevice(t)
 		s.clock = media.NewClock(noon, time.Now())
+		var err error
 		s.engine, err = New(Config{
 			Show: show, Device: s.device, Clock: s.clock, GOPFrames: gopOf(s.rate),
 			Emit: s.emit, Report: s.report, Announce: s.announce, Meters: s.meter, Log: slog.New(slog.DiscardHandler),

@@ -105,6 +105,19 @@ func (c *Continuity) Compatible(renditions []Rendition) error {
 	return nil
 }
 
+// Sets is the avcC of every rung, by its id: what the init sections list.
+func (c *Continuity) Sets() map[string][]byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sets := map[string][]byte{}
+	for _, line := range c.lines[:c.program] {
+		if line.video() {
+			sets[line.id] = line.track.Config
+		}
+	}
+	return sets
+}
+
 // Attach is told that a worker is ready, with renditions that are compatible;
 // the answer is the frame it must start at. Filler goes on up to the frame
 // before, but for returns that this worker leaves out: they are over.

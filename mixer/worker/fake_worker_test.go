@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -44,8 +45,14 @@ func fakeWorker(manner string) error {
 	if manner == "hangs before ready" {
 		time.Sleep(time.Hour)
 	}
+	if manner == "needs the CPU" && hello.Device != CPU {
+		return errors.Join(Send(conn, &Fault{Device: hello.Device, Cause: FaultRefused, Error: "no card"}), errors.New("no card"))
+	}
+	if manner == "dies on a card" && hello.Device != CPU {
+		return errors.New("died")
+	}
 	rate := hello.Show.Canvas.Rate
-	ready := &Ready{Renditions: fakeRenditions(rate, hello.GOPFrames), Encoder: EncoderInfo{Device: "fake"}}
+	ready := &Ready{Renditions: fakeRenditions(rate, hello.GOPFrames), Encoder: EncoderInfo{Device: hello.Device}}
 	if !hello.Filler {
 		for i := range ready.Renditions {
 			ready.Renditions[i].Filler = nil
@@ -66,7 +73,7 @@ func fakeWorker(manner string) error {
 	if err := Send(conn, ready); err != nil {
 		return err
 	}
-	w := &fakeOnAir{conn: conn, clock: clock, rate: rate, gop: hello.GOPFrames, program: hello.Show.Program, manner: manner, sources: map[string]SourceReport{},
+	w := &fakeOnAir{conn: conn, clock: clock, rate: rate, gop: hello.GOPFrames, program: hello.Show.Program, manner: manner, device: hello.Device, sources: map[string]SourceReport{},
 		returns: returns, streamed: 100}
 	return w.serve()
 }
@@ -77,6 +84,7 @@ type fakeOnAir struct {
 	rate    media.Rate
 	gop     int64
 	manner  string
+	device  string
 	streams sync.Map // number to source
 
 	mu       sync.Mutex
@@ -208,7 +216,10 @@ func (w *fakeOnAir) tick(ctx context.Context, start int64) error {
 		if w.manner == "skips a frame" && n == start+20 {
 			n++
 		}
-		if w.manner == "goes silent" && n > start+10 {
+		if w.manner == "loses its card" && w.device != CPU && n > start+10 {
+			return Send(w.conn, &Fault{Device: w.device, Cause: FaultLost, Error: "the card is gone"})
+		}
+		if w.manner == "goes silent" && n > start+10 || w.manner == "goes silent on a card" && w.device != CPU && n > start+10 {
 			continue
 		}
 		w.mu.Lock()
@@ -217,6 +228,9 @@ func (w *fakeOnAir) tick(ctx context.Context, start int64) error {
 		}
 		w.frame = n
 		report := &Report{Frame: n, Late: 1, Program: w.program, Sources: w.sources}
+		if w.manner == "leaks" {
+			report.Outstanding = int(n - start)
+		}
 		err := Send(w.conn, report)
 		w.mu.Unlock()
 		if err != nil {

@@ -35,15 +35,28 @@ type Refused struct{ Ack Ack }
 // Error is the worker's sentence.
 func (r *Refused) Error() string { return r.Ack.Error }
 
+// Place is where a worker works.
+type Place struct {
+	Device string // gpu.Open's name
+	Driver string // gpu.OpenWith's library; empty is NVIDIA's driver
+}
+
+// CPU is the place that every machine has.
+const CPU = "cpu"
+
 // Config is what a Host is made of. The functions are called from the Host's
 // goroutines without a lock held, one at a time each, and must not block.
 type Config struct {
-	Channel    string
-	Show       func() Show // the newest; asked for every worker when it starts and when it is on air
-	Clock      *media.Clock
-	Rate       media.Rate // of the canvas
-	GOPFrames  int64      // 8 parts
-	Device     string     // gpu.Open's name
+	Channel   string
+	Show      func() Show // the newest; asked for every worker when it starts and when it is on air
+	Clock     *media.Clock
+	Rate      media.Rate // of the canvas
+	GOPFrames int64      // 8 parts
+	// Place says where the next worker works; it is asked for every one.
+	Place func() Place
+	// OnFault hears that a place other than the CPU failed a worker, before Place
+	// is asked again. May be nil.
+	OnFault    func(Fault)
 	LogLevel   string
 	Command    child.Command // of the worker; without Stderr its lines go to Log
 	WatchLimit time.Duration // a worker silent for longer is killed; 0 is 1 s
@@ -52,6 +65,11 @@ type Config struct {
 	// MemoryLimit is the resident memory above which a worker is replaced, in
 	// bytes; 0 is none.
 	MemoryLimit int64
+	// RecycleMemory and RecyclePictures are what a worker may hold, bytes of
+	// resident memory and pictures, before it is taken for one that leaks and replaced
+	// in order, at the end of a GOP; 0 is no limit.
+	RecycleMemory   int64
+	RecyclePictures int
 	// OnReady is called once, for the first worker that is ready. It answers
 	// where the program goes and at which frame its timeline begins: the first
 	// frame of a free segment. The sink gets every packet of every rendition;
@@ -78,6 +96,7 @@ type Host struct {
 	report     Report      // the newest; its counters run since the Host's start
 	past       Report      // counters of the workers before this one
 	onlookers  []*onlooker // immutable
+	crash      crash
 
 	socket delay.Window // from a worker's encoder to here, of pictures
 }
@@ -224,14 +243,18 @@ func (h *Host) hello() (*Hello, error) {
 	if err != nil {
 		return nil, err
 	}
-	show := h.config.Show()
+	show, place := h.config.Show(), h.config.Place()
+	hello := &Hello{
+		Version: Version, Show: show, Clock: anchor, Device: place.Device, Driver: place.Driver,
+		GOPFrames: h.config.GOPFrames, LogLevel: h.config.LogLevel,
+	}
 	h.mu.Lock()
-	first := h.continuity == nil
+	continuity := h.continuity
 	h.mu.Unlock()
-	return &Hello{
-		Version: Version, Show: show, Clock: anchor, Device: h.config.Device,
-		GOPFrames: h.config.GOPFrames, Filler: first, LogLevel: h.config.LogLevel,
-	}, nil
+	if hello.Filler = continuity == nil; !hello.Filler {
+		hello.Sets = continuity.Sets()
+	}
+	return hello, nil
 }
 
 // timeline is the channel's Continuity: made for the first ready worker, and

@@ -32,7 +32,7 @@ func startChannel(t *testing.T, manner string, change func(*Config)) *channel {
 	begin := (rate30.Index(c.clock.Now())/testGOP + 1) * testGOP
 	c.witness = newWitness(c.clock, rate30, testGOP, begin)
 	config := Config{
-		Channel: "main", Show: exampleShow, Clock: c.clock, Rate: rate30, GOPFrames: testGOP, Device: "cpu",
+		Channel: "main", Show: exampleShow, Clock: c.clock, Rate: rate30, GOPFrames: testGOP, Place: func() Place { return Place{Device: CPU} },
 		Command:    child.Command{Args: []string{"fake-worker", manner}, Stderr: func(line string) { t.Log(line) }},
 		WatchLimit: 5 * time.Second, Grace: time.Second,
 		OnReady:  func([]Rendition) (media.Sink, int64, error) { return c.witness, begin, nil },

@@ -17,6 +17,7 @@ const (
 	kindBegin   byte = 19
 	kindEnd     byte = 20
 	kindMeters  byte = 21
+	kindFault   byte = 22
 )
 
 func (*Hello) kind() byte        { return kindHello }
@@ -34,3 +35,4 @@ func (*Begin) kind() byte        { return kindBegin }
 func (*End) kind() byte          { return kindEnd }
 func (*Watch) kind() byte        { return kindWatch }
 func (*Meters) kind() byte       { return kindMeters }
+func (*Fault) kind() byte        { return kindFault }

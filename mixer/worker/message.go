@@ -26,9 +26,13 @@ type Hello struct {
 	Show      Show        `json:"show"`
 	Clock     ClockAnchor `json:"clock"`
 	Device    string      `json:"device"`    // gpu.Open's name: "auto", "cpu", "cuda:0"
+	Driver    string      `json:"driver"`    // gpu.OpenWith's library; empty is NVIDIA's driver
 	GOPFrames int64       `json:"gopFrames"` // frame n is an IDR in every rendition when n%GOPFrames == 0
 	Filler    bool        `json:"filler"`    // Ready shall carry filler; false when the server has it from an earlier worker
 	LogLevel  string      `json:"logLevel"`  // slog's names
+	// Sets is, by rung, the avcC of the channel's init section once there is one:
+	// whatever encodes from now on uses parameter sets that stand there.
+	Sets map[string][]byte `json:"sets,omitempty"`
 }
 
 // Ready says that encoders and devices are open. Renditions are the ladder's
@@ -117,6 +121,24 @@ type KeyFrame struct {
 type Gone struct {
 	Source string `json:"source"`
 }
+
+// Fault says that the worker's device failed it, just before the worker ends.
+type Fault struct {
+	Device string `json:"device"`
+	Cause  string `json:"cause"` // FaultLost and those below
+	Error  string `json:"error"` // a sentence
+}
+
+// Why a device is given up.
+const (
+	FaultLost    = "lost"    // the card or its context is gone
+	FaultMemory  = "memory"  // nothing is left of the card's memory
+	FaultSilent  = "silent"  // the card, or the worker on it, did not answer
+	FaultEncoder = "encoder" // the card's encoder was refused or stopped
+	FaultRefused = "refused" // the device could not be opened
+	FaultFailed  = "failed"  // something else went wrong on it
+	FaultCrashed = "crashed" // workers died on it, one after the other
+)
 
 // Quit asks the worker to finish what it holds and exit with code 0.
 type Quit struct{}

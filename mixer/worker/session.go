@@ -21,13 +21,16 @@ type session struct {
 	conn    *child.Conn
 	outbox  *outbox
 	began   time.Time
-	show    Show            // that the worker has, until it is on air
+	show    Show // that the worker has, until it is on air
+	place   Place
 	rungs   map[string]bool // set before onAir
 	onAir   atomic.Bool     // start was sent
 
 	mu         sync.Mutex
 	continuity *Continuity // nil until ready
 	failure    error       // why the Host ended it
+	fault      *Fault      // what the worker said of its device
+	recycled   bool        // it was asked to make room for another
 	pending    map[uint64]chan Ack
 
 	over chan struct{} // closed when nothing more will be received
@@ -40,7 +43,8 @@ func (h *Host) serve(ctx context.Context, process *child.Process, conn *child.Co
 		return err
 	}
 	s := &session{
-		host: h, process: process, conn: conn, outbox: newOutbox(), began: time.Now(), show: hello.Show, rungs: map[string]bool{},
+		host: h, process: process, conn: conn, outbox: newOutbox(), began: time.Now(), show: hello.Show,
+		place: Place{hello.Device, hello.Driver}, rungs: map[string]bool{},
 		pending: map[uint64]chan Ack{}, over: make(chan struct{}),
 	}
 	if err := s.outbox.control(hello); err != nil {
@@ -59,7 +63,10 @@ func (h *Host) serve(ctx context.Context, process *child.Process, conn *child.Co
 	_ = conn.Close() // ends a send to a worker that does not read
 	helpers.Wait()
 	if failure := s.failed(); failure != nil {
-		return failure
+		err = failure
+	}
+	if fault := s.judge(err); fault != nil && ctx.Err() == nil {
+		h.faulted(*fault)
 	}
 	return err
 }
@@ -127,6 +134,11 @@ func (s *session) handle(message Message) error {
 		return nil
 	case *Meters:
 		s.host.metered(*m)
+		return nil
+	case *Fault:
+		s.mu.Lock()
+		s.fault = m
+		s.mu.Unlock()
 		return nil
 	}
 	return fmt.Errorf("%w: %T from a worker", ErrProtocol, message)

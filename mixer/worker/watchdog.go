@@ -20,6 +20,7 @@ func (s *session) watch(ctx, work context.Context) {
 	patience := patience{limit: limit, last: begin, until: begin}
 	quit := ctx.Done()
 	drops := dropLog{session: s, reported: begin}
+	leak := leak{session: s, looked: begin}
 	for {
 		select {
 		case <-work.Done():
@@ -31,15 +32,18 @@ func (s *session) watch(ctx, work context.Context) {
 				s.fail(fmt.Errorf("ask worker to quit: %w", err))
 				return
 			}
+		case <-leak.over:
+			leak.recycle()
 		case <-ticker.C:
 		}
 		now := time.Now()
 		fair := patience.judge(now) && quit != nil
 		if err := s.overdue(); err != nil && fair {
-			s.fail(err)
+			s.fail(fmt.Errorf("%w: %w", errSilent, err))
 			return
 		}
 		drops.tick(now)
+		leak.look(now)
 	}
 }
 

@@ -88,6 +88,8 @@ func decode(kind byte, payload []byte) (Message, error) {
 		return decodeBegin(payload)
 	case kindEnd:
 		return unmarshal(payload, &End{})
+	case kindFault:
+		return unmarshal(payload, &Fault{})
 	case kindKey:
 		return unmarshal(payload, &KeyFrame{})
 	case kindWatch:

@@ -37,6 +37,7 @@ func messages() []Message {
 	sound := &media.Track{ID: "a", Kind: media.Audio, Codec: media.AAC, SampleRate: 48000, Channels: 2}
 	return []Message{
 		&Hello{Version: Version, Show: exampleShow(), Clock: ClockAnchor{1, 2}, Device: "cpu", GOPFrames: 48, Filler: true, LogLevel: "info"},
+		&Fault{Device: "cuda:0", Cause: FaultLost, Error: "gone"},
 		&Start{Frame: 53855280000},
 		&TrackChange{Stream: 3, Source: "cam1", Track: track},
 		&TrackChange{Stream: 4, Source: "cam1", Track: sound},

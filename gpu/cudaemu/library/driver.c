@@ -6,9 +6,13 @@
 #define _GNU_SOURCE
 #include "emulation.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { MOST_CARDS = 16, MOST_CONTEXTS = 8 };
 
 typedef unsigned long long address_t;
 
@@ -21,23 +25,56 @@ int live_objects, running;
 static block *blocks;
 static long used[2]; // bytes on the card and pinned
 static int launches, contexts;
-static __thread int current; // contexts on this thread's stack
+static char context_of[MOST_CARDS];          // a context is the address of its card's element
+static __thread void *stack[MOST_CONTEXTS]; // the contexts that this thread entered
+static __thread int current;                // how many
 
-static long setting(const char *name, long otherwise)
+// What the control file said last. It is opened before a sandbox may forbid that.
+static int control = -1;
+static char told[256];
+
+static long setting(const char *all, const char *name, long otherwise)
 {
-	const char *all = getenv("MILLRACE_CUDA_EMULATION"), *at = all ? strstr(all, name) : NULL;
+	const char *at = all ? strstr(all, name) : NULL;
 	return at && at[strlen(name)] == '=' ? atol(at + strlen(name) + 1) : otherwise;
+}
+
+static void configure(const char *all)
+{
+	fault = (faults){setting(all, "devices", 1), setting(all, "version", 12040), setting(all, "capability", 75),
+			 setting(all, "memory", 0), setting(all, "launch", 0), setting(all, "lost", 0), setting(all, "hang", 0),
+			 setting(all, "wedge", 0), setting(all, "slow", 0), setting(all, "on", -1)};
+	if (fault.devices > MOST_CARDS)
+		fault.devices = MOST_CARDS;
+	launches = 0;
+}
+
+// obey reads the control file; faults count launches from when it changed. Under lock.
+static void obey(void)
+{
+	char text[sizeof told] = "";
+	if (control < 0 || pread(control, text, sizeof text - 1, 0) < 0 || strcmp(text, told) == 0)
+		return;
+	strcpy(told, text);
+	configure(text);
 }
 
 int cuInit(unsigned flags)
 {
+	const char *all = getenv("MILLRACE_CUDA_EMULATION");
 	pthread_mutex_lock(&lock);
-	fault = (faults){setting("devices", 1), setting("version", 12040), setting("capability", 75), setting("memory", 0),
-			 setting("launch", 0), setting("lost", 0), setting("hang", 0), setting("slow", 0)};
-	launches = is_lost = 0;
+	is_lost = 0;
+	told[0] = 0;
+	configure(all);
+	if (all && strncmp(all, "control=", 8) == 0 && control < 0)
+		control = open(all + 8, O_RDONLY | O_CLOEXEC);
+	obey();
 	pthread_mutex_unlock(&lock);
 	return flags ? INVALID_VALUE : fault.devices ? SUCCESS : NO_DEVICE;
 }
+
+// strikes says whether a fault is meant for the current context's card.
+static int strikes(void) { return fault.on < 0 || stack[current - 1] == &context_of[fault.on]; }
 
 int live(void)
 {
@@ -86,7 +123,7 @@ int cuDevicePrimaryCtxRetain(void **context, int device)
 {
 	pthread_mutex_lock(&lock);
 	contexts++;
-	*context = (char *)&contexts + device;
+	*context = &context_of[device];
 	pthread_mutex_unlock(&lock);
 	return SUCCESS;
 }
@@ -96,12 +133,35 @@ int cuDevicePrimaryCtxRelease_v2(int device)
 	(void)device;
 	pthread_mutex_lock(&lock);
 	contexts--;
+	if (contexts == 0 && live() > 0)
+		fprintf(stderr, "driver emulation: %d things were left on the card\n", live());
 	pthread_mutex_unlock(&lock);
 	return SUCCESS;
 }
 
-int cuCtxPushCurrent_v2(void *context) { return context ? current++, SUCCESS : INVALID_CONTEXT; }
-int cuCtxPopCurrent_v2(void **context) { return *context = NULL, current-- > 0 ? SUCCESS : INVALID_CONTEXT; }
+int cuCtxPushCurrent_v2(void *context)
+{
+	if (!context || current == MOST_CONTEXTS)
+		return INVALID_CONTEXT;
+	stack[current++] = context;
+	return SUCCESS;
+}
+int cuCtxPopCurrent_v2(void **context)
+{
+	if (current == 0)
+		return INVALID_CONTEXT;
+	*context = stack[--current];
+	return SUCCESS;
+}
+int cuDeviceGetPCIBusId(char *id, int size, int device) { return snprintf(id, (size_t)size, "0000:%02x:00.0", device + 1), SUCCESS; }
+int cuMemGetInfo_v2(size_t *left, size_t *total)
+{
+	pthread_mutex_lock(&lock);
+	*total = fault.memory ? (size_t)fault.memory : 1u << 30;
+	*left = *total > (size_t)used[0] ? *total - (size_t)used[0] : 0;
+	pthread_mutex_unlock(&lock);
+	return current ? SUCCESS : INVALID_CONTEXT;
+}
 
 // ENTER takes the lock for a call that needs a current context and a living card.
 #define ENTER() \
@@ -133,7 +193,8 @@ static int allocate(void **at, size_t size, int host)
 	block *b;
 	if (size == 0)
 		return INVALID_VALUE;
-	if (fault.memory && used[host] + (long)size > fault.memory)
+	obey();
+	if (fault.memory && strikes() && used[host] + (long)size > fault.memory)
 		return OUT_OF_MEMORY;
 	b = malloc(sizeof *b);
 	*b = (block){blocks, aligned_alloc(256, (size + 255) & ~(size_t)255), size, host};
@@ -307,14 +368,20 @@ int cuLaunchKernel(void *function, unsigned across, unsigned down, unsigned deep
 {
 	ENTER();
 	const address_t shows = *(address_t *)arguments[0];
-	launches++;
-	if (launches == fault.lost)
+	obey();
+	launches += strikes();
+	if (strikes() && launches == fault.wedge) { // a driver call that never returns
+		pthread_mutex_unlock(&lock);
+		for (;;)
+			pause();
+	}
+	if (strikes() && launches == fault.lost)
 		is_lost = 1;
-	if (launches == fault.launch || is_lost)
+	if ((strikes() && launches == fault.launch) || is_lost)
 		LEAVE(LAUNCH_FAILED);
 	if (function != (void *)(uintptr_t)run_kernel || x != 256 || deep * y * z != 1 || shared || extra || !across || !down ||
 	    !holds((void *)(uintptr_t)shows, 1, 0))
 		LEAVE(INVALID_VALUE);
 	LEAVE(enqueue(s, (task){.kind = LAUNCH, .from = (void *)(uintptr_t)shows, .across = (int)across, .down = (int)down,
-				.hangs = launches == fault.hang}));
+				.hangs = strikes() && launches == fault.hang}));
 }

@@ -22,7 +22,8 @@ enum {
 };
 
 // faults is what the environment asks for: MILLRACE_CUDA_EMULATION is a list
-// like "memory=1000000,slow=500". 0 is off.
+// like "memory=1000000,slow=500". 0 is off. "control=PATH" has the list in a file,
+// which a test may write anew at any time; launches count from then.
 typedef struct {
 	long devices;    // cards; 1 unless set
 	long version;    // of the driver, 12040 unless set
@@ -31,7 +32,9 @@ typedef struct {
 	long launch;     // the number of the launch that fails, once
 	long lost;       // from that launch on every call fails
 	long hang;       // the launch that never ends
+	long wedge;      // the launch whose call never returns
 	long slow;       // microseconds that every copy and launch takes longer
+	long on;         // the card that the faults are for; -1 is all
 } faults;
 
 extern pthread_mutex_t lock; // of everything

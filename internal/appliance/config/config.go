@@ -62,7 +62,8 @@ type WebRTC struct {
 
 // GPU says whether a card must be used, may be, or must not.
 type GPU struct {
-	Policy string // prefer, require or never
+	Policy  string   // prefer, require or never
+	Devices []string // names of cards; empty is all
 }
 
 // Storage is where the DVR lives.

@@ -31,7 +31,7 @@ func (f Fault) Error() string {
 const envPrefix = "MILLRACE_"
 
 // reserved are variables with our prefix that are no settings.
-var reserved = []string{"MILLRACE_FFMPEG", "MILLRACE_CONFIG", "MILLRACE_NO_DEMO"}
+var reserved = []string{"MILLRACE_FFMPEG", "MILLRACE_CONFIG", "MILLRACE_NO_DEMO", "MILLRACE_CUDA_LIBRARY", "MILLRACE_CUDA_EMULATION"}
 
 // Load merges the file's text (name is shown in faults; nil text is no file),
 // the environment and flags, which are dotted paths with their values, into the

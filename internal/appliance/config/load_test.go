@@ -101,3 +101,17 @@ func FuzzLoad(f *testing.F) {
 		_, _ = Load("f.yaml", text, nil, nil)
 	})
 }
+
+func TestCardsAreListed(t *testing.T) {
+	for text, want := range map[string][]string{
+		"all": nil, "cuda:1": {"cuda:1"}, "[cuda:0, 2]": {"cuda:0", "cuda:2"}, "3": {"cuda:3"},
+	} {
+		loaded, err := Load("f.yaml", []byte("gpu: {devices: "+text+", policy: require}"), nil, nil)
+		require.NoError(t, err, text)
+		require.Equal(t, GPU{"require", want}, loaded.GPU, text)
+	}
+	for _, text := range []string{"none", "[]", "[cuda:x]", "[-1]", "[cuda:300]"} {
+		_, err := Load("f.yaml", []byte("gpu: {devices: "+text+"}"), nil, nil)
+		require.ErrorContains(t, err, "gpu.devices", text)
+	}
+}

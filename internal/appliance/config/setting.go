@@ -36,8 +36,8 @@ func settings() []setting {
 		{"webrtc.listen", text(func(c *Config) *string { return &c.WebRTC.Listen }, optional(address))},
 		{"webrtc.tcp", setWebRTCTCP},
 		{"webrtc.announce", setAnnounce},
-		{"gpu.policy", text(func(c *Config) *string { return &c.GPU.Policy }, gpuPolicy)},
-		{"gpu.devices", later("all")},
+		{"gpu.policy", text(func(c *Config) *string { return &c.GPU.Policy }, oneOf("prefer", "require", "never"))},
+		{"gpu.devices", setDevices},
 		{"gpu.isolation", later("channel")},
 		{"storage.volumes", setVolumes},
 		{"storage.reserveBytes", setReserve},
@@ -192,11 +192,32 @@ func address(s string) error {
 	return nil
 }
 
-func gpuPolicy(s string) error {
-	if s == "require" {
-		return fmt.Errorf("this version cannot hold a node to its card yet; set it to prefer, which uses one that works")
+// setDevices takes "all", or a list of cards: cuda:0 or 0.
+func setDevices(c *Config, value any) error {
+	list, ok := value.([]any)
+	if !ok {
+		if value == "all" {
+			c.GPU.Devices = nil
+			return nil
+		}
+		list = []any{value}
 	}
-	return oneOf("prefer", "require", "never")(s)
+	var names []string
+	for _, entry := range list {
+		if pair, ok := entry.(map[string]any); ok && len(pair) == 1 && pair["cuda"] != nil {
+			entry = pair["cuda"] // how the parser reads [cuda:0]
+		}
+		number, err := strconv.ParseUint(strings.TrimPrefix(fmt.Sprint(entry), "cuda:"), 10, 8)
+		if err != nil {
+			return fmt.Errorf("want all, or a list of cards as cuda:0, not %v", entry)
+		}
+		names = append(names, fmt.Sprintf("cuda:%d", number))
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("want all, or at least one card; to use none, set gpu.policy to never")
+	}
+	c.GPU.Devices = names
+	return nil
 }
 
 func tlsMode(s string) error {

@@ -1,0 +1,88 @@
+package worker
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// cards is a machine whose cards fail one after the other.
+type cards struct {
+	mu     sync.Mutex
+	left   []string
+	faults []Fault
+}
+
+func (c *cards) place() Place {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Place{Device: c.left[0]}
+}
+
+func (c *cards) failed(f Fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults = append(c.faults, f)
+	c.left = c.left[1:]
+}
+
+// A worker that loses its card is replaced by one elsewhere, on the same timeline.
+func TestCardsThatFail(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ manner, cause string }{
+		{"loses its card", FaultLost}, {"goes silent on a card", FaultSilent}, {"needs the CPU", FaultRefused}, {"dies on a card", FaultCrashed},
+	} {
+		t.Run(test.manner, func(t *testing.T) {
+			t.Parallel()
+			machine := &cards{left: []string{"cuda:0", "cuda:1", CPU}}
+			c := startChannel(t, test.manner, func(config *Config) {
+				shortWatch(config)
+				config.Place, config.OnFault = machine.place, machine.failed
+			})
+			for ready := range c.ready {
+				if ready.Encoder.Device == CPU {
+					break
+				}
+			}
+			c.onAir(t, 0)
+			c.frames(t, 30)
+			c.stop()
+			require.Len(t, machine.faults, 2)
+			for i, fault := range machine.faults {
+				require.Equal(t, test.cause, fault.Cause)
+				require.Equal(t, []string{"cuda:0", "cuda:1"}[i], fault.Device)
+				require.NotEmpty(t, fault.Error)
+			}
+		})
+	}
+}
+
+// One death without a word is no fault of the device.
+func TestOneCrashLeavesTheCard(t *testing.T) {
+	t.Parallel()
+	machine := &cards{left: []string{"cuda:0", CPU}}
+	c := startChannel(t, "works", func(config *Config) { config.Place, config.OnFault = machine.place, machine.failed })
+	pid := c.onAir(t, 0)
+	c.host.present().process.Kill()
+	c.onAir(t, pid)
+	<-c.ready
+	require.Equal(t, "cuda:0", (<-c.ready).Encoder.Device)
+	c.stop()
+	require.Empty(t, machine.faults)
+}
+
+// A worker that leaks is replaced, without a fault and on the
+// same device.
+func TestWorkerThatLeaks(t *testing.T) {
+	t.Parallel()
+	machine := &cards{left: []string{"cuda:0", CPU}}
+	c := startChannel(t, "leaks", func(config *Config) {
+		config.Place, config.OnFault, config.RecyclePictures = machine.place, machine.failed, 20
+	})
+	c.onAir(t, c.onAir(t, 0))
+	require.Positive(t, c.host.Restarts())
+	c.frames(t, 30)
+	c.stop()
+	require.Empty(t, machine.faults)
+}
