@@ -29,6 +29,8 @@ type appliance struct {
 	log     *logFile
 	key     string // of the scope manage
 
+	environment []string // beside this process's
+
 	control, media, rtmp, srt string // host:port
 }
 
@@ -85,10 +87,12 @@ func newAppliance(t *testing.T) *appliance {
 	return a
 }
 
-// startAppliance starts a node without the demo and waits until it is ready.
-func startAppliance(t *testing.T) *appliance {
+// startAppliance starts a node without the demo, with more in its environment, and
+// waits until it is ready.
+func startAppliance(t *testing.T, environment ...string) *appliance {
 	t.Helper()
 	a := newAppliance(t)
+	a.environment = environment
 	a.key = a.token("manage")
 	a.start()
 	t.Cleanup(func() {
@@ -121,6 +125,7 @@ func (a *appliance) start() {
 	a.t.Helper()
 	a.command = exec.Command(millrace(a.t), "serve", "--no-demo", "--config", a.config())
 	a.command.Stdout, a.command.Stderr = a.log, a.log
+	a.command.Env = append(os.Environ(), a.environment...)
 	a.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(a.t, a.command.Start())
 	a.t.Cleanup(a.stop)

@@ -19,13 +19,16 @@ func TestFourCamerasAreMixed(t *testing.T) {
 	inTime(t, mix)
 }
 
-func mix(t *testing.T) (check func(*testing.T)) {
+func mix(t *testing.T) (check func(*testing.T)) { return mixOn(t) }
+
+// mixOn plays the scenario on a node with that in its environment.
+func mixOn(t *testing.T, environment ...string) (check func(*testing.T)) {
 	clips := fourClips()
 	paths := make(map[string]string)
 	for id, c := range clips {
 		paths[id] = clip(t, c, ".mp4")
 	}
-	a := startAppliance(t)
+	a := startAppliance(t, environment...)
 	ids := []string{"cam1", "cam2", "cam3", "cam4"}
 	keys := map[string]string{}
 	for _, id := range ids {

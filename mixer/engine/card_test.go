@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -239,6 +240,50 @@ func TestInitSectionStays(t *testing.T) {
 			defer l.close()
 			require.Equal(t, want, l.ready.Renditions[0].Track.Config)
 			require.True(t, gpu.Lists(want, l.rungs[0].encoder.Track()))
+		})
+	}
+}
+
+// refusing is a device with an encoder of its own, which does not open, or whose
+// parameter sets do not go with x264's.
+type refusing struct {
+	gpu.Device
+	own func(gpu.EncoderConfig) (gpu.Encoder, error)
+}
+
+func (d refusing) Info() gpu.Info { return gpu.Info{Name: "cuda:0", Encoder: "h264_nvenc"} }
+
+func (d refusing) NewEncoder(config gpu.EncoderConfig) (gpu.Encoder, error) {
+	if config.ParameterSet == primarySet && !config.Software {
+		return d.own(config)
+	}
+	return d.Device.NewEncoder(config)
+}
+
+// A card that has no encoding session left, or encodes what x264 cannot stand in
+// for, leaves its rungs to x264 with the reason.
+func TestRungsThatTheCardDoesNotEncode(t *testing.T) {
+	cpu, err := gpu.Open("cpu")
+	require.NoError(t, err)
+	defer cpu.Close()
+	for name, own := range map[string]func(gpu.EncoderConfig) (gpu.Encoder, error){
+		"no session": func(gpu.EncoderConfig) (gpu.Encoder, error) { return nil, errors.New("no session is left") },
+		"same id": func(config gpu.EncoderConfig) (gpu.Encoder, error) {
+			config.ParameterSet = fallbackSet
+			return cpu.NewEncoder(config)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := openLadder(refusing{cpu, own}, testShow("30"), 48, false, nil)
+			require.NoError(t, err)
+			defer l.close()
+			require.Equal(t, "libx264", l.ready.Encoder.Codec)
+			require.Equal(t, "cuda:0", l.ready.Encoder.Device)
+			require.Contains(t, l.ready.Encoder.Reason, "is encoded by libx264: ")
+			again, err := openLadder(refusing{cpu, own}, testShow("30"), 48, false, map[string][]byte{l.rungs[0].track.ID: l.rungs[0].track.Config})
+			require.NoError(t, err)
+			defer again.close()
+			require.Equal(t, l.rungs[0].track.Config, again.rungs[0].track.Config)
 		})
 	}
 }

@@ -46,12 +46,19 @@ func openLadder(device gpu.Device, show worker.Show, gop int64, filler bool, set
 		return nil, err
 	}
 	renditions = append(renditions, returnsOf(show, renditions[len(renditions)-1])...)
-	info := device.Info()
-	l.ready = worker.Ready{
-		Renditions: renditions,
-		Encoder:    worker.EncoderInfo{Device: info.Name, Codec: info.Encoder, Reason: info.Reason},
-	}
+	l.ready = worker.Ready{Renditions: renditions, Encoder: l.describe(device.Info())}
 	return l, nil
+}
+
+// describe says what encodes, and why some rungs are not on the device's own encoder.
+func (l *ladder) describe(info gpu.Info) worker.EncoderInfo {
+	encoder := worker.EncoderInfo{Device: info.Name, Codec: l.rungs[0].encoder.Name(), Reason: info.Reason}
+	for _, r := range l.rungs {
+		if r.reason != "" {
+			encoder.Reason = fmt.Sprintf("rung %s is encoded by %s: %s", r.track.ID, r.encoder.Name(), r.reason)
+		}
+	}
+	return encoder
 }
 
 func openRung(device gpu.Device, show worker.Show, i int, gop int64, filler bool, sets map[string][]byte) (*rung, worker.Rendition, error) {
@@ -67,13 +74,13 @@ func openRung(device gpu.Device, show worker.Show, i int, gop int64, filler bool
 	if step.Codec != "" && step.Codec != media.H264 {
 		return fail(fmt.Errorf("codec %q is not done by this version", step.Codec))
 	}
-	encoder, err := openEncoder(device, config, sets[step.ID])
+	encoder, track, reason, err := openEncoder(device, &config, sets[step.ID])
 	if err != nil {
 		return fail(err)
 	}
-	r := &rung{index: i, encoder: encoder, rate: show.Canvas.Rate, wake: make(chan struct{}, 1)}
+	r := &rung{index: i, encoder: encoder, track: track, reason: reason, rate: show.Canvas.Rate, wake: make(chan struct{}, 1)}
 	r.keys.rate, r.keys.gop = show.Canvas.Rate, gop
-	if r.track, err = jointTrack(device, config, encoder.Track(), sets[step.ID]); err == nil && filler {
+	if filler {
 		rendition.Filler, err = fillerOf(device, config, show.Channel, int(gop))
 	}
 	if err != nil {
@@ -92,45 +99,68 @@ func threads(step worker.Rung, rate media.Rate) int {
 	return int(min(max((pixels+oneCore-1)/oneCore, 1), int64(runtime.NumCPU()), 8))
 }
 
-// openEncoder opens what carries a rung. Where the rung's init section is there
-// already, it is the first encoder, the device's own before x264, whose parameter
-// sets the section lists.
-func openEncoder(device gpu.Device, config gpu.EncoderConfig, section []byte) (gpu.Encoder, error) {
-	if section == nil {
-		return device.NewEncoder(config)
+// openEncoder opens what carries a rung, and gives the track with the parameter
+// sets of the init section: section, where there is one already, else a new one.
+// config is left as the encoder was opened with; reason says why it is not the
+// device's own.
+func openEncoder(device gpu.Device, config *gpu.EncoderConfig, section []byte) (encoder gpu.Encoder, track *media.Track, reason string, err error) {
+	if section != nil {
+		encoder, err = continueSection(device, config, section)
+		if err != nil {
+			return nil, nil, "", err
+		}
+		joint := *encoder.Track()
+		joint.Config = section
+		return encoder, &joint, "", nil
 	}
+	for _, config.Software = range []bool{false, true} {
+		var failure error
+		if encoder, failure = device.NewEncoder(*config); failure == nil {
+			if track, failure = jointTrack(device, *config, encoder.Track()); failure == nil {
+				return encoder, track, reason, nil
+			}
+			encoder.Close()
+		}
+		reason, err = failure.Error(), errors.Join(err, failure)
+		if device.Info().Encoder == "libx264" {
+			break // there is no other
+		}
+	}
+	return nil, nil, "", err
+}
+
+// continueSection opens the first encoder, the device's own before x264, whose
+// parameter sets an init section lists.
+func continueSection(device gpu.Device, config *gpu.EncoderConfig, section []byte) (gpu.Encoder, error) {
+	var failed error
 	for _, choice := range []struct {
 		set      int
 		software bool
 	}{{primarySet, false}, {primarySet, true}, {fallbackSet, true}} {
 		config.ParameterSet, config.Software = choice.set, choice.software
-		encoder, err := device.NewEncoder(config)
+		encoder, err := device.NewEncoder(*config)
 		if err != nil {
-			return nil, err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		if gpu.Lists(section, encoder.Track()) {
 			return encoder, nil
 		}
 		encoder.Close()
 	}
-	return nil, errors.New("none of this device's encoders goes on with the channel's init section")
+	return nil, errors.Join(failed, errors.New("none of this device's encoders goes on with the channel's init section"))
 }
 
-// jointTrack is the track with the parameter sets of the init section: the one
-// that there is, else a new one with those of the fallback too, which a second
-// encoder gives that is opened for nothing else.
-func jointTrack(device gpu.Device, config gpu.EncoderConfig, track *media.Track, section []byte) (*media.Track, error) {
-	joint := *track
-	if section != nil {
-		joint.Config = section
-		return &joint, nil
-	}
+// jointTrack is the track with the parameter sets of the fallback too, which a
+// second encoder gives that is opened for nothing else.
+func jointTrack(device gpu.Device, config gpu.EncoderConfig, track *media.Track) (*media.Track, error) {
 	config.ParameterSet, config.Software = fallbackSet, true
 	fallback, err := device.NewEncoder(config)
 	if err != nil {
 		return nil, err
 	}
 	defer fallback.Close()
+	joint := *track
 	joint.Config, err = gpu.JoinParameterSets(track, fallback.Track())
 	return &joint, err
 }

@@ -21,6 +21,7 @@ type rung struct {
 	index    int // of the rendition
 	encoder  gpu.Encoder
 	track    *media.Track // as the channel's init section describes it
+	reason   string       // why the encoder is not the device's own; empty when it is
 	rate     media.Rate
 	keys     keyframes
 	emit     func(rendition int, p *media.Packet)
