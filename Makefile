@@ -17,7 +17,8 @@ make conformance  the conformance rules against a running appliance (URL=… of 
 make generate     write the generated files again
 make kernels      the CUDA kernel's PTX that is embedded, by clang-14
 make gpu-bench    bin/gpu-bench, which runs on any machine with an NVIDIA driver, and its table (ARGS=…)
-make bench        one benchmark beside its peers (NAME=mix-stage, NAME=mix4-720; ARGS=-quick)
+make soak         viewers that come and go for CHURN=10m, and what of them stays
+make bench        one benchmark beside its peers (NAME=mix-stage, mix4-720, whep-fan; ARGS=-quick)
 make fuzz         every fuzz target for FUZZTIME=30s each
 make clean        remove what was built here; FFmpeg stays in the cache
 endef
@@ -101,12 +102,12 @@ program = $(wildcard benchmarks/$(1)/main.go)
 bench: build test-setup
 	@$(in_env) go run ./benchmarks $(ARGS) $(NAME)
 
-ifneq ($(call program,soak),)
-help := $(help)$(newline)make soak         the demo and churn for hours, and what grows (ARGS=…)
+# Ten minutes of viewers that come and go, and what of it stays (CHURN=10m).
+CHURN ?= 10m
+
 .PHONY: soak
-soak: build test-setup
-	@$(in_env) go run ./benchmarks/soak $(ARGS)
-endif
+soak: test-setup
+	@$(in_env) go test ./e2e -count=1 -v -timeout 0 -run TestViewersComeAndGo -args -churn '$(CHURN)'
 
 ifneq ($(call program,faults),)
 help := $(help)$(newline)make faults       the long fault injections (ARGS=…)

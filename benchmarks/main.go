@@ -16,6 +16,7 @@ import (
 	"millrace/benchmarks/contest"
 	"millrace/benchmarks/demo"
 	"millrace/benchmarks/mixstage"
+	"millrace/benchmarks/whepfan"
 )
 
 // options are the flags that every benchmark has.
@@ -39,6 +40,7 @@ type benchmark struct {
 func benchmarks() []benchmark {
 	return []benchmark{
 		{mixstage.Name, "4 x 1080p -> 2x2 -> ladder, without codecs, vs ffmpeg and GStreamer", runMixStage, mixstage.Work},
+		{whepfan.Name, "one 4 Mb/s stream to many WebRTC viewers, vs plain pion", runWhepFan, workWhepFan},
 		{demo.Name, "the whole appliance with the demo, at real time", runDemo, nil},
 	}
 }
@@ -133,4 +135,22 @@ func runDemo(ctx context.Context, o options) (contest.Report, error) {
 		config.Contest.Rounds, config.Length = 1, 3*time.Second
 	}
 	return demo.Run(ctx, config)
+}
+
+func runWhepFan(ctx context.Context, o options) (contest.Report, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return contest.Report{}, err
+	}
+	config := whepfan.Config{
+		Contest: o.contest(), Viewers: 50, Length: 10 * time.Second, Worker: []string{program, "work", whepfan.Name, "0"},
+	}
+	if o.quick {
+		config.Viewers, config.Length = 8, 2*time.Second
+	}
+	return whepfan.Run(ctx, config)
+}
+
+func workWhepFan(ctx context.Context, _ string, _ int) error {
+	return whepfan.Serve(ctx, os.Stdin, os.Stdout)
 }

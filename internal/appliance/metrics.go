@@ -73,6 +73,7 @@ func (c collector) Describe(chan<- *prometheus.Desc) {}
 // Collect implements prometheus.Collector.
 func (c collector) Collect(to chan<- prometheus.Metric) {
 	m := newCatalogue()
+	c.node.collectWebRTC(to)
 	for _, p := range c.node.channels.running() {
 		c.collectChannel(to, m, p)
 	}
