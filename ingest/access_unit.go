@@ -56,6 +56,14 @@ type Revocable interface {
 	Reason() error // valid once Revoked is closed
 }
 
+// Size is how many pixels a source's picture is shown with at most; zero where
+// nobody said.
+type Size struct{ Width, Height int }
+
+// Sized is what a Session also implements whose publisher may send more than
+// one size: it says which is needed now. It is asked often and must not wait.
+type Sized interface{ Wanted() Size }
+
 // Describable is what a Session also implements that tells of its end: the
 // attributes, as slog takes them, are added to the line that Close logs.
 type Describable interface {

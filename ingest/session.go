@@ -54,6 +54,14 @@ func (c *session) revoke(reason error) {
 	})
 }
 
+// Wanted implements Sized.
+func (c *session) Wanted() (size Size) {
+	if wanted := c.source.wanted.Load(); wanted != nil {
+		size = *wanted
+	}
+	return size
+}
+
 func (c *session) Revoked() <-chan struct{} { return c.revoked }
 
 func (c *session) Reason() error { return c.reason }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"millrace/internal/delay"
@@ -42,6 +43,7 @@ type Source struct {
 	joining  joining
 	health   health
 	down     bool
+	wanted   atomic.Pointer[Size]
 	assembly delay.Window // from a picture's first packet to the picture
 
 	tell sync.Mutex // orders OnState; taken without mu
@@ -174,6 +176,10 @@ func (s *Source) SetLatency(d time.Duration) {
 	defer s.mu.Unlock()
 	s.timeline.SetLatency(d)
 }
+
+// SetWanted says how large the source is shown, for publishers that send more
+// than one size.
+func (s *Source) SetWanted(size Size) { s.wanted.Store(&size) }
 
 // Kick ends the publisher, if there is one; its protocol closes the
 // connection, saying the reason.

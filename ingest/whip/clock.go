@@ -2,6 +2,10 @@ package whip
 
 import "time"
 
+// leastLeak lets a least delay be forgotten by 1 part in so many of the time that
+// passes: clocks drift.
+const leastLeak = 2000
+
 // trackClock reads RTP timestamps: as time since the session began, anchored by
 // the arrival of the first packet, and as time of the sender's clock where its
 // reports say so (RFC 3550 §6.4.1), which all tracks of a publisher share.
@@ -11,6 +15,9 @@ type trackClock struct {
 	begun  bool
 	ticks  int64         // of the newest timestamp, unwrapped
 	offset time.Duration // source time of tick 0
+
+	least  time.Duration // elapsed time at tick 0 by the least delayed packet
+	newest time.Duration // elapsed time of the newest
 
 	told   bool          // by the sender, of its own clock
 	sender time.Duration // its time at tick 0
@@ -37,6 +44,8 @@ func (c *trackClock) at(timestamp uint32, elapsed time.Duration) (source, captur
 	c.begin(timestamp, elapsed)
 	c.ticks = c.unwrap(timestamp)
 	at := c.duration(c.ticks)
+	c.least = min(c.least+max(elapsed-c.newest, 0)/leastLeak, elapsed-at)
+	c.newest = max(c.newest, elapsed)
 	if c.told {
 		captured = at + c.sender
 	}
@@ -51,6 +60,7 @@ func (c *trackClock) begin(timestamp uint32, elapsed time.Duration) {
 	c.begun = true
 	c.ticks = int64(timestamp)
 	c.offset = elapsed - c.duration(c.ticks)
+	c.least, c.newest = c.offset, elapsed
 	if c.early != nil {
 		c.report(*c.early)
 	}
@@ -67,6 +77,18 @@ func (c *trackClock) report(r report) {
 	}
 	c.told, c.exact = true, r.exact
 	c.sender = r.ntp - c.duration(c.unwrap(r.rtp))
+}
+
+// join puts a clock on the one of another stream of the same pictures: by what
+// the sender says of both, or else by when their packets come.
+func (c *trackClock) join(other *trackClock) {
+	switch {
+	case !c.begun:
+	case c.told && other.told:
+		c.offset = other.offset + c.sender - other.sender
+	default:
+		c.offset = other.offset + c.least - other.least
+	}
 }
 
 // unwrap extends a timestamp by serial number arithmetic (RFC 1982).

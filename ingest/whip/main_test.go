@@ -33,6 +33,7 @@ type feed struct {
 	changed chan struct{} // closed at each write, then renewed
 	revoke  chan struct{}
 	why     error
+	wanted  atomic.Pointer[ingest.Size]
 }
 
 func newFeed() *feed {
@@ -50,6 +51,13 @@ func (f *feed) Write(u ingest.AccessUnit) {
 func (f *feed) Close(reason error)       { f.reason = reason; close(f.closed) }
 func (f *feed) Revoked() <-chan struct{} { return f.revoke }
 func (f *feed) Reason() error            { return f.why }
+
+func (f *feed) Wanted() (size ingest.Size) {
+	if wanted := f.wanted.Load(); wanted != nil {
+		size = *wanted
+	}
+	return size
+}
 
 // until waits until enough says yes to the units so far.
 func (f *feed) until(t *testing.T, enough func([]ingest.AccessUnit) bool) []ingest.AccessUnit {

@@ -32,9 +32,10 @@ func extensionID(source *webrtc.RTPReceiver, uri string) uint8 {
 	return 0
 }
 
-// choose agrees to what of an offer can be decoded.
-func choose(offer *rtc.Offer) ([]rtc.Choice, error) {
-	var choices []rtc.Choice
+// choose agrees to what of an offer can be decoded, and to which header
+// extensions.
+func choose(offer *rtc.Offer) (choices []rtc.Choice, extensions []string, err error) {
+	extensions = wantedExtensions
 	for i := range offer.Media {
 		m := &offer.Media[i]
 		choice := rtc.Choice{Media: m}
@@ -49,12 +50,16 @@ func choose(offer *rtc.Offer) ([]rtc.Choice, error) {
 			choice.Codecs = append(choice.Codecs, c)
 		}
 		if len(choice.Codecs) == 0 {
-			return nil, rtc.Refuse(http.StatusUnprocessableEntity,
+			return nil, nil, rtc.Refuse(http.StatusUnprocessableEntity,
 				"no codec of the %v can be taken: H264 (packetization-mode=1), VP8, VP9 and AV1 of profile 0, and opus are", m.Kind)
+		}
+		if needed := offer.Simulcast(m); needed != nil && m.Kind == media.Video {
+			choice.Layers = m.Layers
+			extensions = slices.Concat(extensions, needed)
 		}
 		choices = append(choices, choice)
 	}
-	return choices, nil
+	return choices, extensions, nil
 }
 
 func supported(kind media.Kind, c rtc.Codec) bool {

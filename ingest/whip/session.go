@@ -43,6 +43,7 @@ type session struct {
 	// What follows is owned by the goroutine of Run.
 	began  time.Time
 	tracks []*track
+	layers layers // of video, where they are several
 }
 
 // event is something that arrived; one of its parts is set.
@@ -57,7 +58,7 @@ type event struct {
 
 // newSession answers an offer.
 func newSession(server *Server, r rtc.Request, offer *rtc.Offer) (*session, error) {
-	choices, err := choose(offer)
+	choices, extensions, err := choose(offer)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func newSession(server *Server, r rtc.Request, offer *rtc.Offer) (*session, erro
 	}
 	s := &session{server: server, offer: offer, events: make(chan event, queueLength), done: make(chan struct{})}
 	s.peer, err = server.config.Transport.NewPeer(rtc.PeerConfig{
-		Request: r, Offer: offer, Choices: choices, Extensions: wantedExtensions, Interceptors: factories,
+		Request: r, Offer: offer, Choices: choices, Extensions: extensions, Interceptors: factories,
 		Prepare: func(pc *webrtc.PeerConnection) error {
 			pc.OnTrack(func(remote *webrtc.TrackRemote, source *webrtc.RTPReceiver) {
 				s.send(event{remote: remote, source: source})
@@ -168,8 +169,18 @@ func (s *session) take(e event, readers *sync.WaitGroup) {
 // what time to look again.
 func (s *session) advance(now time.Time) time.Duration {
 	wake := measureTime
+	elapsed := now.Sub(s.began)
+	if sized, ok := s.feed.(ingest.Sized); ok {
+		s.layers.choose(now, sized.Wanted())
+	} else {
+		s.layers.choose(now, ingest.Size{})
+	}
 	for _, t := range s.tracks {
-		t.drain(now, now.Sub(s.began), s.feed.Write)
+		if t.rid == "" {
+			t.drain(now, elapsed, s.feed.Write)
+		} else {
+			t.drain(now, elapsed, func(u ingest.AccessUnit) { s.layers.pass(t, u, s.feed.Write) })
+		}
 		if feedback := t.feedback(now); len(feedback) > 0 {
 			_ = s.peer.WriteRTCP(feedback...) // lost, as on the wire
 		}
@@ -190,7 +201,9 @@ func (s *session) begin(remote *webrtc.TrackRemote, source *webrtc.RTPReceiver, 
 	if section == nil || len(s.tracks) >= maxTracks {
 		return
 	}
-	s.peer.Declare(rtc.Stream{MID: section.MID, SSRC: uint32(remote.SSRC())})
+	if remote.RID() == "" {
+		s.peer.Declare(rtc.Stream{MID: section.MID, SSRC: uint32(remote.SSRC())})
+	}
 	t := s.trackFor(remote, section)
 	if t == nil {
 		return
@@ -205,14 +218,17 @@ func (s *session) begin(remote *webrtc.TrackRemote, source *webrtc.RTPReceiver, 
 
 // trackFor is a new track, or the one that a stream of retransmissions is for.
 func (s *session) trackFor(remote *webrtc.TrackRemote, section *rtc.Media) *track {
-	payloadType := uint8(remote.PayloadType())
+	payloadType := uint8(cmp.Or(remote.PayloadType(), remote.Codec().PayloadType)) // of a layer it is known with its first packet
 	for _, c := range section.Codecs {
 		if c.PayloadType == payloadType {
 			for _, older := range s.tracks {
-				older.over = older.over || older.section == section // the publisher began again
+				older.over = older.over || older.section == section && older.rid == remote.RID() // the publisher began again
 			}
 			t := newTrack(section, c, uint32(remote.SSRC()))
 			s.tracks = append(s.tracks, t)
+			if t.rid = remote.RID(); t.rid != "" {
+				s.layers.add(t)
+			}
 			return t
 		}
 		if c.RTX != payloadType {
@@ -257,8 +273,12 @@ func (s *session) readPackets(t *track, remote *webrtc.TrackRemote, repair bool)
 
 // readReports reads a stream's sender reports until it ends.
 func (s *session) readReports(t *track, source *webrtc.RTPReceiver) {
+	read := source.ReadRTCP
+	if t.rid != "" {
+		read = func() ([]rtcp.Packet, interceptor.Attributes, error) { return source.ReadSimulcastRTCP(t.rid) }
+	}
 	for {
-		packets, _, err := source.ReadRTCP()
+		packets, _, err := read()
 		if err != nil {
 			return
 		}

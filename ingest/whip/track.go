@@ -23,24 +23,30 @@ type track struct {
 	section   *rtc.Media
 	codec     rtc.Codec
 	ssrc      uint32
-	pli       bool // the publisher makes keyframes when asked
+	rid       string // of a layer of a simulcast; else empty
+	role      role   // of a layer
+	pli       bool   // the publisher makes keyframes when asked
+	repairs   bool   // and sends lost packets again
 	jitter    jitterBuffer
 	assembler assembler
 	clock     trackClock
 	capture   uint8 // header extension that says when a packet was captured; 0: none
 
-	over  bool      // another stream took its place
-	lost  int       // packets given up before the next one
-	asked time.Time // for a keyframe, last
-	keyed time.Time // last keyframe
-	plis  uint64
-	count uint64   // packets
-	told  Counters // of these, what the server's counters have
+	heard         time.Time // last packet
+	over          bool      // another stream took its place
+	width, height int       // of the newest keyframe
+	lost          int       // packets given up before the next one
+	asked         time.Time // for a keyframe, last
+	keyed         time.Time // last keyframe
+	plis          uint64
+	count         uint64   // packets
+	told          Counters // of these, what the server's counters have
 }
 
 func newTrack(section *rtc.Media, c rtc.Codec, ssrc uint32) *track {
 	t := &track{section: section, codec: c, ssrc: ssrc, pli: slices.Contains(c.Feedback, "nack pli")}
-	t.jitter.repairs = slices.Contains(c.Feedback, "nack")
+	t.repairs = slices.Contains(c.Feedback, "nack")
+	t.jitter.repairs = t.repairs
 	t.clock = trackClock{rate: int64(c.ClockRate)}
 	t.assembler = assembler{format: formatOf(c), waits: t.video(), packets: !t.video()}
 	return t
@@ -65,6 +71,7 @@ func formatOf(c rtc.Codec) format {
 // put takes a packet as it arrives.
 func (t *track) put(p *rtp.Packet, at time.Time) {
 	t.count++
+	t.heard = at
 	t.heed(p)
 	if !t.over && t.jitter.put(p, at) {
 		t.lost++
@@ -105,7 +112,7 @@ func (t *track) drain(now time.Time, elapsed time.Duration, write func(ingest.Ac
 		}
 		t.assembler.put(p, came, t.loss(), func(f frame) {
 			if f.key {
-				t.keyed = now
+				t.keyed, t.width, t.height = now, f.track.Width, f.track.Height
 			}
 			at, captured := t.clock.at(f.timestamp, elapsed)
 			write(ingest.AccessUnit{Track: f.track, PTS: at, DTS: at, Received: f.began, Captured: captured, Key: f.key, Data: f.data})
@@ -150,6 +157,12 @@ func (t *track) feedback(now time.Time) (packets []rtcp.Packet) {
 func (t *track) wantsKey(now time.Time) bool {
 	if !t.video() || t.over || !t.pli || !t.jitter.begun || now.Sub(t.asked) < pliInterval {
 		return false
+	}
+	switch t.role {
+	case resting:
+		return t.width == 0 // how large it is must be known
+	case coming:
+		return true
 	}
 	return t.assembler.waits || now.Sub(t.keyed) >= keyInterval
 }

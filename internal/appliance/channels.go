@@ -57,6 +57,7 @@ type channels struct {
 	showLog *showLog
 	maker   *clipMaker
 	iso     *isoRecordings
+	sizes   sizes
 
 	mu   sync.RWMutex
 	byID map[string]*program
@@ -225,6 +226,7 @@ func (c *channels) runOnce(ctx context.Context, p *program) error {
 	p.meters.run(run.host)
 	err = run.Run(ctx)
 	p.meters.run(nil)
+	c.sizes.set(run.ID, nil, c.tellSize)
 	c.mu.Lock()
 	p.run, p.failure = nil, err
 	c.mu.Unlock()
@@ -248,7 +250,10 @@ func (c *channels) newRun(p *program) (*channel, error) {
 	if err := c.base.Devices.admit(c.show(p)); err != nil {
 		return nil, err
 	}
-	config.Reported = func(r worker.Report) { c.reported(p, r) }
+	config.Reported = func(r worker.Report) {
+		c.reported(p, r)
+		c.size(p, r.Program, r.Preview)
+	}
 	config.OnAir = func() { c.onAir(document.Id) }
 	config.Show = func() worker.Show { return c.show(p) }
 	config.Feed = func(id string) feed {

@@ -34,6 +34,7 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 	if err != nil {
 		return api.LiveAnswer{}, err
 	}
+	c.size(p, ack.Program, ack.Preview)
 	p.live.Lock()
 	defer p.live.Unlock()
 	c.mu.Lock()

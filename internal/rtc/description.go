@@ -17,14 +17,15 @@ import (
 type Choice struct {
 	Media  *Media
 	Codecs []Codec
+	Layers []string // the simulcast of the section, where it is agreed to
 	// Idle says why the section carries nothing: the answer has it inactive, with
 	// these words in it (RFC 8866 §5.4). Empty: it carries something.
 	Idle string
 }
 
 // description writes the offer again for pion, with nothing in it but what was
-// chosen: simulcast, layers, data channels, unknown attributes and the
-// addresses that the client names are left out.
+// chosen: data channels, unknown attributes and the addresses that the client
+// names are left out.
 func (o *Offer) description(choices []Choice, extensions []string, c credentials, version uint64) (string, error) {
 	s := sdp.SessionDescription{Origin: o.origin, SessionName: "-", TimeDescriptions: []sdp.TimeDescription{{}}}
 	s.Origin.SessionVersion += version
@@ -64,7 +65,11 @@ func (c Choice) section(extensions []string, creds credentials) *sdp.MediaDescri
 	for _, codec := range c.Codecs {
 		codec.describe(d)
 	}
-	d.Attributes = append(d.Attributes, c.Media.streams...)
+	if len(c.Layers) > 0 {
+		c.describeLayers(d)
+	} else {
+		d.Attributes = append(d.Attributes, c.Media.streams...)
+	}
 	return d
 }
 

@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,6 +38,43 @@ func TestParseOffer(t *testing.T) {
 	again, err := ParseOffer([]byte(text), Sends)
 	require.NoError(t, err)
 	require.Equal(t, o.Media[1].Codecs, again.Media[1].Codecs)
+}
+
+func TestSimulcastOffers(t *testing.T) {
+	extensions := "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=extmap:5 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n" +
+		"a=extmap:6 urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n"
+	audio, video, _ := strings.Cut(sampleOffer, "m=video")
+	declared := audio + "a=ssrc:7 cname:x\r\nm=video" + video
+	for _, c := range []struct {
+		name, offer string
+		layers      []string
+		taken       bool
+	}{
+		{"one layer", declared + extensions, []string{"h"}, false},
+		{"three", declared + extensions + "a=rid:m send\r\na=rid:l send max-width=320\r\n", []string{"h", "m", "l"}, true},
+		{"alternatives and pauses", declared + extensions + "a=rid:m send\r\na=rid:l send\r\n", []string{"h", "l"}, true},
+		{"without extensions", declared + "a=rid:m send\r\na=rid:l send\r\n", []string{"h", "m", "l"}, false},
+		{"sound without a number", sampleOffer + extensions + "a=rid:m send\r\na=rid:l send\r\n", []string{"h", "m", "l"}, false},
+		{"a layer that is not described", declared + extensions, nil, false},
+		{"too many", declared + extensions + "a=rid:m send\r\na=rid:l send\r\n", nil, false},
+		{"to be received", declared + extensions + "a=rid:m recv\r\n", nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			list := map[string]string{
+				"three": "send h;m;l", "alternatives and pauses": "send h;~l,m recv x", "without extensions": "send h;m;l",
+				"sound without a number": "send h;m;l", "a layer that is not described": "send h;z", "too many": "send h;m;l;h;m;l",
+				"to be received": "recv h;m",
+			}[c.name]
+			offer := c.offer
+			if list != "" {
+				offer = strings.Replace(offer, "a=simulcast:send h", "a=simulcast:"+list, 1)
+			}
+			o, err := ParseOffer([]byte(offer), Sends)
+			require.NoError(t, err)
+			require.Equal(t, c.layers, o.Media[1].Layers)
+			require.Equal(t, c.taken, o.Simulcast(&o.Media[1]) != nil)
+		})
+	}
 }
 
 func TestCandidatesOfStrangersAreNotTried(t *testing.T) {

@@ -37,6 +37,9 @@ type Media struct {
 	Kind   media.Kind
 	MID    string
 	Codecs []Codec // in the client's order
+	// Layers are the streams of a simulcast by their rid (RFC 8853), in the
+	// client's order; nil: one stream.
+	Layers []string
 
 	name        sdp.MediaName
 	fingerprint string
@@ -176,6 +179,7 @@ func isDirection(a sdp.Attribute) bool {
 // parseAttributes keeps what media needs.
 func (m *Media) parseAttributes(section *sdp.MediaDescription) {
 	formats := map[string]string{}
+	m.Layers = parseLayers(section)
 	for _, a := range section.Attributes {
 		switch a.Key {
 		case "extmap":

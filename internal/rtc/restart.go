@@ -56,7 +56,7 @@ func withStreams(choices []Choice, known []Stream) []Choice {
 	}
 	choices = slices.Clone(choices)
 	for i, choice := range choices {
-		if slices.ContainsFunc(choice.Media.streams, func(a sdp.Attribute) bool { return a.Key == "ssrc" }) {
+		if len(choice.Layers) > 0 || slices.ContainsFunc(choice.Media.streams, func(a sdp.Attribute) bool { return a.Key == "ssrc" }) {
 			continue
 		}
 		m := *choice.Media
