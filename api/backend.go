@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"time"
 )
 
@@ -37,6 +38,8 @@ type Backend interface {
 	Memory
 	Alarms
 	ShowFile
+	Assets
+	Webhooks
 	System() System
 	Capabilities() Capabilities
 }
@@ -145,6 +148,33 @@ type Access interface {
 	// SessionHolder is who holds a session; a session that is used goes on.
 	SessionHolder(session string) (holder Identity, ok bool)
 	CloseSession(ctx context.Context, session string) error
+}
+
+// Assets keeps files that people uploaded.
+type Assets interface {
+	ListAssets() []Stored[Asset]
+	GetAsset(id string) (Stored[Asset], error)
+	// CreateAsset reads the file to its end; it is there, and on disk, when that
+	// returns. A digest that is not nil is held against what was read.
+	CreateAsset(ctx context.Context, id, name string, sha256 []byte, file io.Reader) (Stored[Asset], error)
+	DeleteAsset(ctx context.Context, id string, match Match) error
+	// OpenAsset is the file; the caller closes it.
+	OpenAsset(id string) (io.ReadSeekCloser, Asset, error)
+}
+
+// Webhooks has events sent to others.
+type Webhooks interface {
+	ListWebhooks() []Stored[WebhookView]
+	GetWebhook(id string) (Stored[WebhookView], error)
+	// CreateWebhook and RotateSecret answer with the secret in the view.
+	CreateWebhook(context.Context, Webhook) (Stored[WebhookView], error)
+	RotateSecret(ctx context.Context, id string) (Stored[WebhookView], error)
+	UpdateWebhook(ctx context.Context, id string, match Match, change func(Webhook) (Webhook, error)) (Stored[WebhookView], error)
+	DeleteWebhook(ctx context.Context, id string, match Match) error
+	// TestWebhook sends one event now and says what came of it.
+	TestWebhook(ctx context.Context, id string) (Delivery, error)
+	// Deliveries are the last tries, newest first.
+	Deliveries(id string) ([]Delivery, error)
 }
 
 // ShowFile is the whole show as one document.

@@ -89,7 +89,7 @@ func (s *Server) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		key := r.Header.Get("Idempotency-Key")
-		if key == "" || r.Method != http.MethodPost {
+		if route, _, ok := s.contract.route(r); key == "" || r.Method != http.MethodPost || ok && isRaw(route.Operation) {
 			return next(c)
 		}
 		body, err := io.ReadAll(r.Body)

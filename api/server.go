@@ -70,6 +70,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.Serv
 func (s *Server) streams() {
 	s.echo.GET("/v1/events", s.streamEvents)
 	s.echo.GET("/v1/ws", s.openSocket)
+	s.echo.POST("/v1/assets", s.uploadAsset)
+	s.echo.GET("/v1/assets/:id/content", s.downloadAsset)
 }
 
 func (s *Server) publicRoutes(cfg Config) {

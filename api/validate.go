@@ -75,21 +75,19 @@ func (s *Server) checkRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		route, params, ok := s.contract.route(r)
-		most := int64(maxBody)
-		if ok {
-			most = bodyLimit(route.Operation)
-		}
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
 		if !ok {
+			r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
 			return next(c) // echo answers 404 or 405
 		}
-		text, err := readBody(r, route.Operation.RequestBody != nil)
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, bodyLimit(route.Operation))
+		raw := isRaw(route.Operation)
+		text, err := readBody(r, route.Operation.RequestBody != nil && !raw)
 		if err != nil {
 			return err
 		}
 		err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
 			Request: r, PathParams: params, Route: route,
-			Options: &openapi3filter.Options{MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
+			Options: &openapi3filter.Options{ExcludeRequestBody: raw, MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
 		})
 		if err != nil {
 			return s.alsoWrong(refusal(err), route.Operation.OperationID, text)
@@ -98,8 +96,14 @@ func (s *Server) checkRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// isRaw says of an operation that its body is a file, which it reads itself.
+func isRaw(operation *openapi3.Operation) bool { return operation.Extensions["x-raw-body"] == true }
+
 // bodyLimit is how many bytes an operation takes: its x-max-body, if it has one.
 func bodyLimit(operation *openapi3.Operation) int64 {
+	if isRaw(operation) {
+		return AssetBytes
+	}
 	if limit, ok := operation.Extensions["x-max-body"].(float64); ok {
 		return int64(limit)
 	}

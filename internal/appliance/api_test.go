@@ -168,7 +168,7 @@ func TestPagesByCursor(t *testing.T) {
 
 func TestWhatIsNotThereSaysSo(t *testing.T) {
 	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
-	for _, path := range []string{"/v1/assets", "/v1/channels/demo/overlays", "/v1/webhooks/x"} {
+	for _, path := range []string{"/v1/channels/demo/overlays", "/v1/channels/demo/destinations"} {
 		require.Contains(t, c.must(501, "POST", path, `{}`).body, "this version does not do")
 	}
 	c.must(404, "GET", "/v1/frob", "")

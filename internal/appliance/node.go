@@ -47,6 +47,8 @@ type Node struct {
 	*auditLog
 	*memory
 	*alarms
+	*assets
+	*webhooks
 	*sources
 	*channels
 
@@ -131,6 +133,14 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	if n.alarms, err = openAlarms(ctx, n.store, n.bus, n.timelineNow, n.log); err != nil {
 		return err
 	}
+	if n.assets, err = openAssets(ctx, n.store, n.config.Node.DataDir, n.log); err != nil {
+		return err
+	}
+	if n.webhooks, err = openWebhooks(ctx, n.store, webhookConfig{
+		Vault: vault, Bus: n.bus, Now: n.timelineNow, AllowPrivate: n.config.Egress.AllowPrivate, Version: n.options.Version, Log: n.log,
+	}); err != nil {
+		return err
+	}
 	if n.sources, err = openSources(ctx, n.store, vault, n.clock, n.bus, n.log); err != nil {
 		return err
 	}
@@ -154,6 +164,7 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.assets.uses = n.channels.assetUses
 	n.sources.addresses = n.addresses
 	n.sources.viewers = n.webrtc.viewers()
 	n.sources.usedBy = n.channels.usedBy
@@ -252,6 +263,7 @@ func (n *Node) Run(ctx context.Context) error {
 	run(&working, ctx, n.devices.Run)
 	run(&working, ctx, n.channels.tellConditions)
 	run(&working, ctx, n.watchAlarms)
+	run(&working, ctx, n.webhooks.Run)
 	run(&serving, readers, n.auditLog.Run)
 	working.Wait()
 	endReaders()

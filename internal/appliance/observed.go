@@ -19,7 +19,7 @@ type observed struct {
 // What is on air has events of its own, keys and sessions have none.
 func told(kind string) bool {
 	switch kind {
-	case kindSource, kindChannel, kindRecording, kindClip:
+	case kindSource, kindChannel, kindRecording, kindClip, kindAsset:
 		return true
 	}
 	return false

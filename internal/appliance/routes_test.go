@@ -117,7 +117,7 @@ func TestLargeBodiesAreRefusedEverywhere(t *testing.T) {
 	large := `{"name":"` + strings.Repeat("x", 10<<20) + `"}`
 	for path, item := range document(t, node).Paths.Map() {
 		for method, operation := range item.Operations() {
-			if operation.RequestBody != nil {
+			if operation.RequestBody != nil && operation.Extensions["x-raw-body"] != true {
 				require.Equal(t, 413, c.call(method, fill(path), large, "If-Match", "*").status, "%s %s", method, path)
 			}
 		}
@@ -138,7 +138,7 @@ func TestPagesAreStrict(t *testing.T) {
 // FuzzAPI sends requests that the document describes, with values that it does
 // and that it does not: nothing may end in a 5xx.
 func FuzzAPI(f *testing.F) {
-	for seed := range uint64(24) {
+	for seed := range uint64(8) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {

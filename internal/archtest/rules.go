@@ -25,6 +25,7 @@ func layers() []layer {
 		{path: "internal/archtest"},
 		{path: "internal/state"},
 		{path: "internal/events"},
+		{path: "internal/egress"},
 		{path: "internal/child"},
 		{path: "internal/rtc"},
 		{path: "internal/rtmp"},

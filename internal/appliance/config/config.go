@@ -18,6 +18,7 @@ type Config struct {
 	GPU     GPU
 	Storage Storage
 	Auth    Auth
+	Egress  Egress
 	Log     Log
 }
 
@@ -75,6 +76,11 @@ type Storage struct {
 // Auth says whether keys are asked for. Off binds the HTTP listeners to loopback.
 type Auth struct {
 	Mode string // on or off
+}
+
+// Egress is where the node goes by itself: webhooks.
+type Egress struct {
+	AllowPrivate bool // private networks and this machine too
 }
 
 // Log says what is logged and how.

@@ -43,6 +43,7 @@ func settings() []setting {
 		{"storage.reserveBytes", setReserve},
 		{"storage.s3", later(nil)},
 		{"auth.mode", text(func(c *Config) *string { return &c.Auth.Mode }, oneOf("on", "off"))},
+		{"egress.allowPrivate", setAllowPrivate},
 		{"cluster.enabled", later(false)},
 		{"cluster.name", later("")},
 		{"cluster.routes", later(nil)},
@@ -102,6 +103,15 @@ func setWebRTCTCP(c *Config, value any) error {
 		return fmt.Errorf("want true or false, not %v", value)
 	}
 	c.WebRTC.TCP = on
+	return nil
+}
+
+func setAllowPrivate(c *Config, value any) error {
+	allow, ok := value.(bool)
+	if !ok {
+		return fmt.Errorf("want true or false, not %v", value)
+	}
+	c.Egress.AllowPrivate = allow
 	return nil
 }
 
