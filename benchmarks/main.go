@@ -15,6 +15,7 @@ import (
 
 	"millrace/benchmarks/contest"
 	"millrace/benchmarks/demo"
+	"millrace/benchmarks/durable"
 	"millrace/benchmarks/mixstage"
 	"millrace/benchmarks/whepfan"
 )
@@ -41,6 +42,7 @@ func benchmarks() []benchmark {
 	return []benchmark{
 		{mixstage.Name, "4 x 1080p -> 2x2 -> ladder, without codecs, vs ffmpeg and GStreamer", runMixStage, mixstage.Work},
 		{whepfan.Name, "one 4 Mb/s stream to many WebRTC viewers, vs plain pion", runWhepFan, workWhepFan},
+		{durable.Name, "the store: every part durable before it is listed, vs ffmpeg -c copy; kills, reopening, load", runDurable, durable.Work},
 		{demo.Name, "the whole appliance with the demo, at real time", runDemo, nil},
 	}
 }
@@ -153,4 +155,20 @@ func runWhepFan(ctx context.Context, o options) (contest.Report, error) {
 
 func workWhepFan(ctx context.Context, _ string, _ int) error {
 	return whepfan.Serve(ctx, os.Stdin, os.Stdout)
+}
+
+func runDurable(ctx context.Context, o options) (contest.Report, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return contest.Report{}, err
+	}
+	config := durable.Config{
+		Contest: o.contest(), Short: 10, Long: 110, Folder: o.media, Kills: 100, History: 6 * time.Hour,
+		Channels: 20, Readers: 200, Length: 40 * time.Second,
+		Worker: []string{program, "-media", o.media, "work", durable.Name},
+	}
+	if o.quick {
+		config.Short, config.Long, config.Kills, config.Length = 2, 12, 3, 10*time.Second
+	}
+	return durable.Run(ctx, config)
 }

@@ -51,6 +51,43 @@ func TestSlowDisk(t *testing.T) {
 	})
 }
 
+// F25: 30 s without the disk. All of it is listed when it is due and served from
+// memory, and on disk when that is back.
+func TestDiskThatStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, l := newRAM(), layoutOf(t, "")
+		s := run(t, openRAM(t, v, Config{}))
+		require.NoError(t, s.SetLayout(l))
+		k := start(l)
+		writeSegments(s, l, k, k+5)
+		stall := make(chan struct{})
+		v.setStall(stall)
+		stalled := time.Now()
+		n := k + 5
+		for ; time.Since(stalled) < 30*time.Second; n++ {
+			for p := range 16 {
+				appendPart(s.Store, l, n, p, partBytes)
+				time.Sleep(200 * time.Millisecond)
+				synctest.Wait()
+				require.True(t, listed(s.Edge(), l, n, p), "at most a part late")
+			}
+			require.Equal(t, wanted(l.Renditions[0], n, 16, partBytes), bytesOf(t, s.Edge(), "v720", n))
+		}
+		require.True(t, s.State().Degraded)
+		require.GreaterOrEqual(t, time.Since(s.State().Since), 29*time.Second)
+		require.Less(t, openRAM(t, v.crash(0), Config{}).Edge().Listing("v720").Last(), k+6, "none of it is on disk")
+		v.setStall(nil)
+		close(stall)
+		synctest.Wait()
+		state := s.State()
+		require.False(t, state.Degraded)
+		require.Zero(t, state.Dropped)
+		require.Zero(t, state.QueuedBytes)
+		whole, gaps := holding(t, openRAM(t, v.crash(0), Config{}), l, k, n)
+		require.Equal(t, []int{3 * int(n-k), 0}, []int{whole, gaps})
+	})
+}
+
 // F25: the queue is bounded; beyond it whole segments stay off the disk, and the
 // disk says so.
 func TestQueueOfASlowDiskIsBounded(t *testing.T) {

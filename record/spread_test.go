@@ -82,7 +82,7 @@ func TestBlocksSpreadOverVolumes(t *testing.T) {
 
 // F24: a volume without room is no fault as long as another one has some.
 func TestFullVolumeGivesWayToAnother(t *testing.T) {
-	for name, reserve := range map[string]int64{"to the last byte": 0, "reserve": 512 << 10} {
+	for name, reserve := range map[string]int64{"to the last byte": 0, "reserve": 4 << 20} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b, l := newRAM(), newRAM(), layoutOf(t, "")
@@ -90,15 +90,15 @@ func TestFullVolumeGivesWayToAnother(t *testing.T) {
 				s := run(t, openSpread(t, Config{ReserveBytes: reserve}, a, b))
 				require.NoError(t, s.SetLayout(l))
 				k := start(l)
-				writeSegments(s, l, k, k+60)
+				writeSegments(s, l, k, k+200)
 				b.mu.Lock()
-				b.capacity = b.used() + 1<<20 // somebody else fills it
+				b.capacity = b.used() + reserve + 512<<10 // somebody else fills it
 				b.mu.Unlock()
-				writeSegments(s, l, k+60, k+160)
+				writeSegments(s, l, k+200, k+300)
 				require.False(t, s.State().Degraded)
 				require.Zero(t, s.State().Dropped)
-				whole, gaps := holding(t, s.Store, l, k, k+160)
-				require.Equal(t, []int{3 * 160, 0}, []int{whole, gaps})
+				whole, gaps := holding(t, s.Store, l, k, k+300)
+				require.Equal(t, []int{3 * 300, 0}, []int{whole, gaps})
 				require.Positive(t, a.used())
 				require.GreaterOrEqual(t, b.capacity-b.used(), reserve)
 				require.Greater(t, b.used(), int64(1<<20))
@@ -239,6 +239,7 @@ func TestFolderGoneAndMountedAgain(t *testing.T) {
 	k := start(l)
 	dirs, s := onFolders(t, l, k)
 	elsewhere := dirs[0] + ".away"
+	require.Equal(t, wanted(l.Renditions[0], k, 16, partBytes), bytesOf(t, s.Edge(), "v720", k))
 	require.NoError(t, os.Rename(dirs[0], elsewhere))
 	require.True(t, s.disks[0].suspect())
 	require.Equal(t, []string{dirs[0]}, s.State().Away)
@@ -247,6 +248,7 @@ func TestFolderGoneAndMountedAgain(t *testing.T) {
 	require.NoError(t, os.CopyFS(dirs[0], os.DirFS(elsewhere)))
 	require.NoError(t, os.RemoveAll(elsewhere))
 	require.False(t, s.disks[0].suspect())
+	require.Empty(t, s.disks[0].handles.open, "files of the folder that is gone")
 	require.Equal(t, wanted(l.Renditions[0], k, 16, partBytes), bytesOf(t, s.Edge(), "v720", k))
 }
 

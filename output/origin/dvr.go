@@ -40,6 +40,9 @@ func parseSpan(s string) (span, bool) {
 	return span{start: start, end: end}, ok && end > start
 }
 
+// spanForm is what to ask for instead of something that is no span.
+const spanForm = "Not Found: a span is START-END, START-now or rewind-SECONDS, with END after START, in Unix seconds."
+
 // parseSeconds reads digits with at most nine more behind a point, exactly.
 func parseSeconds(s string) (media.Time, bool) {
 	whole, fraction, pointed := strings.Cut(s, ".")
@@ -88,7 +91,7 @@ func (h *Handler) serveDVR(w http.ResponseWriter, r *http.Request, c *channel, r
 	case d.edge.Layout == nil:
 		starting(w, r)
 	case !ok:
-		refuse(w, r, http.StatusNotFound, d.ages.plainError)
+		explain(w, r, http.StatusNotFound, d.ages.plainError, spanForm)
 	case !d.ready():
 		starting(w, r)
 	default:

@@ -226,6 +226,11 @@ func (q *request) refuse(status int, cache []string) { refuse(q.w, q.r, status, 
 
 // refuse answers an error as a line of text.
 func refuse(w http.ResponseWriter, r *http.Request, status int, cache []string) {
+	explain(w, r, status, cache, http.StatusText(status))
+}
+
+// explain is refuse with a sentence for the person who made the address.
+func explain(w http.ResponseWriter, r *http.Request, status int, cache []string, sentence string) {
 	header := w.Header()
 	header["Content-Type"] = typeText
 	header["Cache-Control"] = cache
@@ -234,7 +239,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, cache []string) 
 	s.expect(0)
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write([]byte(http.StatusText(status) + "\n"))
+		_, _ = w.Write([]byte(sentence + "\n"))
 	}
 }
 

@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"fmt"
 	"math"
 	"net/http"
 	"strings"
@@ -23,6 +24,7 @@ type view struct {
 // pages is a view of any kind.
 type pages interface {
 	available() int
+	stored() string
 	document(name string) *document
 	ageing() ages
 }
@@ -37,7 +39,7 @@ func (h *Handler) serveView(w http.ResponseWriter, r *http.Request, v pages, nam
 	}
 	defer h.built()
 	if status := v.available(); status != http.StatusOK {
-		refuse(w, r, status, v.ageing().plainError)
+		explain(w, r, status, v.ageing().plainError, http.StatusText(status)+": "+v.stored())
 		return
 	}
 	document := v.document(name)
@@ -100,6 +102,22 @@ func (v view) available() int {
 		}
 	}
 	return status
+}
+
+// stored says of when there is something.
+func (v view) stored() string {
+	grid := v.edge.Layout.Grid
+	first, last := int64(math.MaxInt64), v.last()
+	for _, r := range v.edge.Layout.Renditions {
+		if l := v.edge.Listing(r.ID); l != nil && !l.Empty() {
+			first = min(first, l.First())
+		}
+	}
+	if first > last {
+		return "nothing is stored yet."
+	}
+	at := func(k int64) string { return grid.SegmentTime(k).UTC().Format("2006-01-02T15:04:05.000Z") }
+	return fmt.Sprintf("nothing of that time is stored; from %s to %s there is.", at(first), at(last+1))
 }
 
 // document is what a name beside the multivariant playlist says, or nil.
