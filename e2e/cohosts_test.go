@@ -50,16 +50,16 @@ func cohosts(t *testing.T) (check func(*testing.T)) {
 	begin := a.state().Frame
 	waitForFrame(a, begin+rate.Num)
 	relay.ShapeUp(rtctest.Path{Delay: 600 * time.Millisecond, Jitter: 300 * time.Millisecond}) // lags
-	waitForFrame(a, begin+4*rate.Num)
+	waitForFrame(a, begin+3*rate.Num)
 	guest.speed.Store(20) // floods
-	waitForFrame(a, begin+5*rate.Num)
+	waitForFrame(a, begin+4*rate.Num)
 	guest.speed.Store(1)
-	waitForFrame(a, begin+7*rate.Num)
+	waitForFrame(a, begin+6*rate.Num)
 	relay.Cut() // vanishes
 	vanished := a.state().Frame
 	a.shows(8*time.Second, "slate", "cam4")
 	slate := a.state().Frame + 2
-	waitForFrame(a, slate+2*rate.Num)
+	waitForFrame(a, slate+rate.Num)
 	end := a.state().Frame
 	video.waitFor(end / segmentFrames)
 	audio.waitFor(end / segmentFrames)

@@ -42,6 +42,7 @@ func TestGuestFollowsAnInvite(t *testing.T) {
 	require.NoError(t, err, "%s\n%s", out, complaints.String())
 	var report struct {
 		Errors, Urls, Tallies   []string
+		Behind                  []string // what the watch page shows: WebRTC, then LL-HLS
 		Left                    []int
 		Health, Insecure, Wrong string
 		Overflow                int
@@ -51,6 +52,8 @@ func TestGuestFollowsAnInvite(t *testing.T) {
 	require.Equal(t, []string{"NOT CONNECTED", "ON AIR", "GREEN ROOM", "NOT CONNECTED"}, report.Tallies)
 	require.Equal(t, []int{200, 200}, report.Left, "goodbyes that were answered")
 	require.LessOrEqual(t, report.Overflow, 0, "wider than a phone")
+	require.Len(t, report.Behind, 2)
+	t.Logf("the watch page: WebRTC %s, LL-HLS %s", report.Behind[0], report.Behind[1])
 	require.Contains(t, report.Insecure, "not secure")
 	require.Contains(t, report.Wrong, "no longer valid")
 	for _, url := range report.Urls {

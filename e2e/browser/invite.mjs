@@ -18,8 +18,10 @@ const browser = await chromium.launch({
     "--host-resolver-rules=MAP insecure.test 127.0.0.1",
   ],
 });
-const report = { errors: [], urls: [], tallies: [], left: [] };
+const report = { errors: [], urls: [], tallies: [], left: [], behind: [] };
 try {
+  const watching = await browser.newPage();
+  await watching.goto(`${new URL(link).origin}/watch/main?mode=webrtc`);
   const page = await browser.newPage({ viewport: { width: 1100, height: 760 } });
   page.on("pageerror", (error) => report.errors.push(error.message));
   page.on("request", (request) => report.urls.push(request.url()));
@@ -48,6 +50,11 @@ try {
   await tally("NOT CONNECTED");
   report.tallies.push("NOT CONNECTED");
   for (let i = 0; i < 100 && report.left.length < 2; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+
+  const behind = () => watching.waitForFunction(() => /behind live/.test(document.getElementById("latency").textContent) && document.getElementById("latency").textContent, undefined, { timeout: 30_000 });
+  report.behind.push(await (await behind()).jsonValue());
+  await watching.click("button[value=hls]");
+  report.behind.push(await (await behind()).jsonValue());
 
   const insecure = await browser.newPage();
   await insecure.goto(link.replace("127.0.0.1", "insecure.test"));
