@@ -35,7 +35,7 @@ func TestGuestFollowsAnInvite(t *testing.T) {
 	if folder == "" {
 		folder = t.TempDir()
 	}
-	command := exec.CommandContext(t.Context(), "node", "browser/invite.mjs", link, "http://"+a.control+"/v1/channels/main/cut", a.key, "alone", folder)
+	command := exec.CommandContext(t.Context(), "node", "browser/invite.mjs", link, "http://"+a.control+"/v1/channels/main/cut", "http://"+a.control+"/v1/sources/guest/kick", a.key, "alone", folder)
 	var complaints bytes.Buffer
 	command.Stderr = &complaints
 	out, err := command.Output()
@@ -46,11 +46,24 @@ func TestGuestFollowsAnInvite(t *testing.T) {
 		Left                    []int
 		Health, Insecure, Wrong string
 		Overflow                int
+		Restarted               []int // frames since, of the publisher and of the return
+		Kept                    bool
 	}
 	require.NoError(t, json.Unmarshal(out, &report))
 	require.Empty(t, report.Errors)
 	require.Equal(t, []string{"NOT CONNECTED", "ON AIR", "GREEN ROOM", "NOT CONNECTED"}, report.Tallies)
-	require.Equal(t, []int{200, 200}, report.Left, "goodbyes that were answered")
+	require.True(t, report.Kept, "an ICE restart makes no new session")
+	require.Len(t, report.Restarted, 2)
+	for _, frames := range report.Restarted {
+		require.Greater(t, frames, 20, "after an ICE restart")
+	}
+	said := 0
+	for _, status := range report.Left {
+		if status == http.StatusOK {
+			said++
+		}
+	}
+	require.GreaterOrEqual(t, said, 2, "goodbyes that were answered: %v", report.Left)
 	require.LessOrEqual(t, report.Overflow, 0, "wider than a phone")
 	require.Len(t, report.Behind, 2)
 	t.Logf("the watch page: WebRTC %s, LL-HLS %s", report.Behind[0], report.Behind[1])

@@ -1,14 +1,14 @@
 // A guest follows an invite link in headless Chromium: joins, is told of his
 // tally, hears and sees the return, leaves. Prints one JSON.
 //
-//   node invite.mjs LINK CUT_URL API_KEY SCENE_WITHOUT_HIM FOLDER
+//   node invite.mjs LINK CUT_URL KICK_URL API_KEY SCENE_WITHOUT_HIM FOLDER
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
 const require = createRequire(new URL("../../api/web/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
 
-const [link, cut, key, without, folder] = process.argv.slice(2);
+const [link, cut, kick, key, without, folder] = process.argv.slice(2);
 const port = new URL(link).port;
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -38,6 +38,27 @@ try {
   report.health = await page.textContent("#health");
   await page.screenshot({ path: join(folder, "guest-on-air.png") });
   report.tallies.push("ON AIR");
+
+  // A new way for both directions, as when the network changes, without a new session.
+  const sessions = () => page.evaluate(() => [window.publisher, window.returning].map(({ session }) => String(session.url)));
+  const frames = () => page.evaluate(async () => {
+    const counts = [];
+    for (const { peer } of [window.publisher, window.returning]) {
+      for (const r of (await peer.getStats()).values()) if (r.kind === "video" && (r.type === "inbound-rtp" || r.type === "outbound-rtp")) counts.push(r.framesDecoded ?? r.framesSent);
+    }
+    return counts;
+  });
+  const before = await sessions();
+  await page.evaluate(() => Promise.all([window.publisher, window.returning].map(({ session }) => session.restart())));
+  const counted = await frames();
+  for (let i = 0; i < 200 && !(await frames()).every((n, at) => n > counted[at] + 20); i++) await new Promise((resolve) => setTimeout(resolve, 50));
+  report.restarted = (await frames()).map((n, at) => n - counted[at]);
+  report.kept = JSON.stringify(await sessions()) === JSON.stringify(before);
+
+  // The server ends the session: the page makes another.
+  await fetch(kick, { method: "POST", headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" }, body: "{}" });
+  await page.waitForFunction(() => document.getElementById("tally").textContent !== "ON AIR", undefined, { timeout: 30_000 });
+  await tally("ON AIR");
   const taken = await fetch(cut, { method: "POST", headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" }, body: JSON.stringify({ scene: without }) });
   if (taken.status !== 200) throw new Error(`cut: ${taken.status} ${await taken.text()}`);
   await tally("GREEN ROOM");
