@@ -56,6 +56,7 @@ type Sources interface {
 	// has its secrets filled in.
 	UpdateSource(ctx context.Context, id string, match Match, change func(Source) (Source, error)) (Stored[SourceView], error)
 	DeleteSource(ctx context.Context, id string, match Match) error
+	SourceThumbnail(ctx context.Context, id string) ([]byte, error)
 	SourceStats(id string) (SourceStats, error)
 	KickSource(ctx context.Context, id string) error
 }

@@ -68,7 +68,7 @@ func explain(e *openapi3.SchemaError) (detail, member string) {
 func notYet(what string) string { return fmt.Sprintf("this version does not do %q yet", what) }
 
 // laterRoutes are the routes of the public contract that this version has not.
-var laterRoutes = regexp.MustCompile(`^/v1/channels/[^/]+/(overlays|timed-events|destinations)(/|$)|^/v1/sources/[^/]+/thumbnail\.jpg$`)
+var laterRoutes = regexp.MustCompile(`^/v1/channels/[^/]+/(overlays|timed-events|destinations)(/|$)`)
 
 // unknownRoute answers what no route of the document answers.
 func (s *Server) unknownRoute(c echo.Context) error {

@@ -1469,6 +1469,12 @@ type PlaybackPaths struct {
 
 	// Package Everything of a recording that has ended, as a tar file with a manifest
 	Package string `json:"package,omitempty,omitzero"`
+
+	// Thumbnail A JPEG of its first picture
+	Thumbnail string `json:"thumbnail,omitempty,omitzero"`
+
+	// Thumbnails WebVTT of tiles for scrubbing
+	Thumbnails string `json:"thumbnails,omitempty,omitzero"`
 }
 
 // PreviewRequest defines model for PreviewRequest.
@@ -2683,6 +2689,9 @@ type ServerInterface interface {
 	// GetSourceStats What arrives, and how well
 	// (GET /v1/sources/{id}/stats)
 	GetSourceStats(ctx echo.Context, id ID) error
+	// GetSourceThumbnail The newest key frame of a push source, 320 pixels wide; at most one a second is decoded
+	// (GET /v1/sources/{id}/thumbnail.jpg)
+	GetSourceThumbnail(ctx echo.Context, id ID) error
 	// GetSystem The node, its version, devices, sandbox and capacity
 	// (GET /v1/system)
 	GetSystem(ctx echo.Context) error
@@ -4519,6 +4528,22 @@ func (w *ServerInterfaceWrapper) GetSourceStats(ctx echo.Context) error {
 	return err
 }
 
+// GetSourceThumbnail converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSourceThumbnail(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSourceThumbnail(ctx, id)
+	return err
+}
+
 // GetSystem converts echo context to params.
 func (w *ServerInterfaceWrapper) GetSystem(ctx echo.Context) error {
 	var err error
@@ -4925,6 +4950,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/v1/sources/:id", wrapper.PatchSource, options.OperationMiddlewares["patchSource"]...)
 	router.PUT(options.BaseURL+"/v1/sources/:id", wrapper.PutSource, options.OperationMiddlewares["putSource"]...)
 	router.GET(options.BaseURL+"/v1/sources/:id/stats", wrapper.GetSourceStats, options.OperationMiddlewares["getSourceStats"]...)
+	router.GET(options.BaseURL+"/v1/sources/:id/thumbnail.jpg", wrapper.GetSourceThumbnail, options.OperationMiddlewares["getSourceThumbnail"]...)
 	router.POST(options.BaseURL+"/v1/sources/:id/rotate-key", wrapper.RotateSourceKey, options.OperationMiddlewares["rotateSourceKey"]...)
 	router.POST(options.BaseURL+"/v1/sources/:id/reveal-key", wrapper.RevealSourceKey, options.OperationMiddlewares["revealSourceKey"]...)
 	router.POST(options.BaseURL+"/v1/sources/:id/kick", wrapper.KickSource, options.OperationMiddlewares["kickSource"]...)
@@ -8023,6 +8049,51 @@ func (response GetSourceStatsdefaultApplicationProblemPlusJSONResponse) VisitGet
 	return err
 }
 
+type GetSourceThumbnailRequestObject struct {
+	Id ID `json:"id"`
+}
+
+type GetSourceThumbnailResponseObject interface {
+	VisitGetSourceThumbnailResponse(w http.ResponseWriter) error
+}
+
+type GetSourceThumbnail200ImagejpegResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetSourceThumbnail200ImagejpegResponse) VisitGetSourceThumbnailResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/jpeg")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetSourceThumbnaildefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSourceThumbnaildefaultApplicationProblemPlusJSONResponse) VisitGetSourceThumbnailResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSystemRequestObject struct {
 }
 
@@ -8876,6 +8947,9 @@ type StrictServerInterface interface {
 	// GetSourceStats What arrives, and how well
 	// (GET /v1/sources/{id}/stats)
 	GetSourceStats(ctx context.Context, request GetSourceStatsRequestObject) (GetSourceStatsResponseObject, error)
+	// GetSourceThumbnail The newest key frame of a push source, 320 pixels wide; at most one a second is decoded
+	// (GET /v1/sources/{id}/thumbnail.jpg)
+	GetSourceThumbnail(ctx context.Context, request GetSourceThumbnailRequestObject) (GetSourceThumbnailResponseObject, error)
 	// GetSystem The node, its version, devices, sandbox and capacity
 	// (GET /v1/system)
 	GetSystem(ctx context.Context, request GetSystemRequestObject) (GetSystemResponseObject, error)
@@ -11239,6 +11313,31 @@ func (sh *strictHandler) GetSourceStats(ctx echo.Context, id ID) error {
 		return err
 	} else if validResponse, ok := response.(GetSourceStatsResponseObject); ok {
 		return validResponse.VisitGetSourceStatsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSourceThumbnail operation middleware
+func (sh *strictHandler) GetSourceThumbnail(ctx echo.Context, id ID) error {
+	var request GetSourceThumbnailRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSourceThumbnail(ctx.Request().Context(), request.(GetSourceThumbnailRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSourceThumbnail")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSourceThumbnailResponseObject); ok {
+		return validResponse.VisitGetSourceThumbnailResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -110,7 +110,7 @@ func (s *Server) protect(next echo.HandlerFunc) echo.HandlerFunc {
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("Cache-Control", "no-store")
-		header.Set("Content-Security-Policy", "default-src 'self'; object-src 'none'; form-action 'self'; worker-src 'self' blob:; media-src 'self' blob: http: https:; connect-src 'self' http: https: ws: wss:; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'")
+		header.Set("Content-Security-Policy", "default-src 'self'; object-src 'none'; form-action 'self'; worker-src 'self' blob:; media-src 'self' blob: http: https:; connect-src 'self' http: https: ws: wss:; img-src 'self' data: blob: http: https:; frame-ancestors 'none'; base-uri 'none'")
 		return next(c)
 	}
 }

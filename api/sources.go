@@ -1,6 +1,9 @@
 package api
 
-import "context"
+import (
+	"bytes"
+	"context"
+)
 
 func sourceID(v SourceView) string { return v.Id }
 
@@ -92,4 +95,10 @@ func (s *Server) RevealSourceKey(ctx context.Context, r RevealSourceKeyRequestOb
 // KickSource answers POST /v1/sources/{id}/kick.
 func (s *Server) KickSource(ctx context.Context, r KickSourceRequestObject) (KickSourceResponseObject, error) {
 	return KickSource204Response{}, s.backend.KickSource(ctx, r.Id)
+}
+
+// GetSourceThumbnail answers GET /v1/sources/{id}/thumbnail.jpg.
+func (s *Server) GetSourceThumbnail(ctx context.Context, r GetSourceThumbnailRequestObject) (GetSourceThumbnailResponseObject, error) {
+	jpeg, err := s.backend.SourceThumbnail(ctx, r.Id)
+	return GetSourceThumbnail200ImagejpegResponse{Body: bytes.NewReader(jpeg), ContentLength: int64(len(jpeg))}, err
 }

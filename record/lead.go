@@ -162,6 +162,15 @@ func (g *Segment) units(part int) ([][]byte, *cmaf.Samples, error) {
 	return units, s, nil
 }
 
+// Picture is the segment's first access unit, where that is an IDR; nil where it
+// is not.
+func (g *Segment) Picture() ([]byte, error) {
+	if g.Gap() || g.Len() == 0 || !g.Parts()[0].Independent {
+		return nil, nil
+	}
+	return firstUnit(g)
+}
+
 // firstUnit is a segment's first access unit; nil where it is not stored.
 func firstUnit(g *Segment) ([]byte, error) {
 	if g == nil || g.Gap() || g.Check(0, 1) != nil {

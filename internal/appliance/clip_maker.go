@@ -12,6 +12,7 @@ import (
 	"millrace/api"
 	"millrace/internal/child"
 	"millrace/mixer/reencode"
+	"millrace/output/origin"
 	"millrace/record"
 )
 
@@ -270,6 +271,15 @@ func (m *clipMaker) sweep() {
 
 // reencoder starts a process for each clip.
 type reencoder struct{ command child.Command }
+
+// draw has one sheet of thumbnails made.
+func (e reencoder) draw(ctx context.Context, s origin.Sheet) ([]byte, error) {
+	sheet := reencode.Sheet{Columns: s.Columns, Rows: s.Rows, Width: s.Width, Height: s.Height}
+	for i, picture := range s.Pictures {
+		sheet.Stills = append(sheet.Stills, reencode.Still{Track: s.Tracks[i], Data: picture})
+	}
+	return reencode.Draw(ctx, e.command, sheet)
+}
 
 // Reencode implements record.Reencoder.
 func (e reencoder) Reencode(ctx context.Context, passages []record.Passage) ([][][]byte, error) {

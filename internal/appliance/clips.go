@@ -119,7 +119,7 @@ func (c *channels) viewClip(s storedClip) api.Clip {
 	v := api.Clip{
 		Id: s.ID, Channel: s.Channel, Name: s.Name, Tags: s.Tags, Mode: api.ClipMode(s.Mode), State: api.ClipStatePending,
 		Reason: s.Failure, Job: s.Job, Start: stamp(s.Start), End: stamp(s.End), CreatedAt: stamp(s.Created),
-		Playback: api.PlaybackPaths{Hls: "/clips/" + s.ID + "/index.m3u8", Download: "/clips/" + s.ID + ".mp4"},
+		Playback: api.PlaybackPaths{Hls: "/clips/" + s.ID + "/index.m3u8", Download: "/clips/" + s.ID + ".mp4", Thumbnail: "/clips/" + s.ID + "/thumbnails/poster.jpg"},
 	}
 	held := c.held(s.Channel, s.From, s.To)
 	v.MissingMs = held.missing.Milliseconds()

@@ -73,7 +73,7 @@ func newFootage(t testing.TB, rate string, size gpu.Size, segments int64, keys .
 	f.handler = origin.New(origin.Config{Clock: clock, Clip: func(id string) (origin.Clip, bool) {
 		clip, ok := f.clips[id]
 		return clip, ok
-	}, Recording: func(id string) (origin.Recording, bool) {
+	}, Draw: reencoder{child.Command{Args: []string{"clip-encoder"}}}.draw, Recording: func(id string) (origin.Recording, bool) {
 		r, ok := f.recordings[id]
 		return r, ok
 	}})

@@ -52,20 +52,21 @@ type Node struct {
 	*sources
 	*channels
 
-	devices   *devices
-	importing sync.Mutex // one import at a time
-	state     *state.Embedded
-	store     state.Store // the state, with the bus listening
-	bus       *events.Bus
-	listeners *listeners
-	origin    *origin.Handler
-	rtmp      *rtmp.Server // nil when it is off
-	srt       *srtIngest   // nil when it is off
-	webrtc    *webrtc      // nil when it is off
-	handler   *api.Server  // of the control listener
-	local     *api.Server  // of the local socket: the node's owner may do everything
-	media     http.Handler
-	first     *firstStart // nil after the first start
+	devices    *devices
+	importing  sync.Mutex // one import at a time
+	state      *state.Embedded
+	store      state.Store // the state, with the bus listening
+	bus        *events.Bus
+	listeners  *listeners
+	thumbnails *thumbnails
+	origin     *origin.Handler
+	rtmp       *rtmp.Server // nil when it is off
+	srt        *srtIngest   // nil when it is off
+	webrtc     *webrtc      // nil when it is off
+	handler    *api.Server  // of the control listener
+	local      *api.Server  // of the local socket: the node's owner may do everything
+	media      http.Handler
+	first      *firstStart // nil after the first start
 }
 
 var _ api.Backend = (*Node)(nil)
@@ -144,7 +145,10 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	if n.sources, err = openSources(ctx, n.store, vault, n.clock, n.bus, n.log); err != nil {
 		return err
 	}
+	clipEncoder := reencoder{child.Command{Args: []string{"clip-encoder"}, Stderr: n.childLine("clip-encoder")}}
+	n.thumbnails = newThumbnails(clipEncoder.draw)
 	n.origin = origin.New(origin.Config{
+		Draw:  clipEncoder.draw,
 		Clock: n.clock, Log: n.log,
 		Expected:  func(id string) bool { return n.channels.expected(id) },
 		Recording: func(id string) (origin.Recording, bool) { return n.channels.recording(id) },
@@ -159,7 +163,7 @@ func (n *Node) openRegistry(ctx context.Context) error {
 		Clock: n.clock, Origin: n.origin, Log: n.log,
 		Worker:    child.Command{Args: []string{"worker"}, Env: n.devices.environment(), Stderr: n.childLine("worker")},
 		Clips:     filepath.Join(n.config.Node.DataDir, "clips"),
-		Reencoder: reencoder{child.Command{Args: []string{"clip-encoder"}, Stderr: n.childLine("clip-encoder")}},
+		Reencoder: clipEncoder,
 	})
 	if err != nil {
 		return err

@@ -137,6 +137,7 @@ func (c *channels) viewRecording(r storedRecording) api.Recording {
 		Id: r.ID, Channel: r.Channel, Name: r.Name, Tags: r.Tags, State: api.RecordingStateRecording, StartedAt: stamp(r.Start),
 		Playback: api.PlaybackPaths{
 			Hls: "/vod/" + r.ID + "/index.m3u8", Dash: "/vod/" + r.ID + "/manifest.mpd", Download: "/vod/" + r.ID + "/download.mp4",
+			Thumbnail: "/vod/" + r.ID + "/thumbnails/poster.jpg", Thumbnails: "/vod/" + r.ID + "/thumbnails.vtt",
 		},
 		Automatic: r.Automatic, Iso: c.iso.view(r),
 	}

@@ -39,7 +39,7 @@ func serveReencoder(ctx context.Context, conn *child.Conn, confine func() error)
 	var working sync.WaitGroup
 	defer working.Wait()
 	for {
-		task, err := reencode.ReceiveTask(conn)
+		task, sheet, err := reencode.ReceiveTask(conn)
 		if errors.Is(err, io.EOF) || ctx.Err() != nil {
 			return nil
 		}
@@ -47,15 +47,30 @@ func serveReencoder(ctx context.Context, conn *child.Conn, confine func() error)
 			return err
 		}
 		working.Go(func() {
-			result := reencode.Result{ID: task.ID}
-			if result.Units, err = reencodeUnits(device, task); err != nil {
-				result = reencode.Result{ID: task.ID, Error: err.Error()}
-			}
+			result := carryOut(device, task, sheet)
 			if err := reencode.SendResult(conn, &result); err != nil {
 				_ = conn.Close()
 			}
 		})
 	}
+}
+
+// carryOut does what the server asks for: one of both is nil.
+func carryOut(device gpu.Device, task *reencode.Task, sheet *reencode.Sheet) reencode.Result {
+	var result reencode.Result
+	var err error
+	if sheet != nil {
+		var jpeg []byte
+		jpeg, err = drawSheet(device, sheet)
+		result.Units = [][]byte{jpeg}
+	} else {
+		result.ID = task.ID
+		result.Units, err = reencodeUnits(device, task)
+	}
+	if err != nil {
+		return reencode.Result{ID: result.ID, Error: err.Error()}
+	}
+	return result
 }
 
 // ahead is how many decoded pictures wait for the encoder.

@@ -16,13 +16,22 @@ const grace = time.Second
 // Run starts the process, gives it the tasks and waits for their results, in the
 // order of the tasks. It blocks until the process has ended; a cancelled context
 // kills it.
-func Run(ctx context.Context, command child.Command, tasks []Task) ([][][]byte, error) {
+func Run(ctx context.Context, command child.Command, tasks []Task) (results [][][]byte, err error) {
+	err = with(ctx, command, func(conn *child.Conn) (err error) {
+		results, err = Converse(conn, tasks)
+		return err
+	})
+	return results, err
+}
+
+// with starts the process, talks to it and waits for its end.
+func with(ctx context.Context, command child.Command, talk func(*child.Conn) error) error {
 	process, conn, err := child.Start(command)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	stop := context.AfterFunc(ctx, process.Kill)
-	results, err := Converse(conn, tasks)
+	err = talk(conn)
 	_ = conn.Close() // it ends with its socket
 	if err != nil {
 		process.Kill()
@@ -31,11 +40,11 @@ func Run(ctx context.Context, command child.Command, tasks []Task) ([][][]byte, 
 	stop()
 	switch {
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	case err != nil:
-		return nil, fmt.Errorf("re-encode: %w", errors.Join(err, ended))
+		return fmt.Errorf("re-encode: %w", errors.Join(err, ended))
 	}
-	return results, nil
+	return nil
 }
 
 // Converse gives the tasks to the process at the other end of the socket and

@@ -17,6 +17,7 @@ var ErrProtocol = errors.New("re-encoder protocol violated")
 const (
 	kindTask   = 1
 	kindResult = 2
+	kindSheet  = 3
 )
 
 // maxUnits bounds a task: a group of pictures is 1.6 s.
@@ -90,16 +91,22 @@ func send(conn *child.Conn, kind byte, head any, data [][]byte) error {
 	return conn.Send(kind, append([][]byte{prefix, text}, data...)...)
 }
 
-// ReceiveTask reads a task; io.EOF when the server is gone.
-func ReceiveTask(conn *child.Conn) (*Task, error) {
+// ReceiveTask reads a task or a sheet, the other being nil; io.EOF when the server
+// is gone.
+func ReceiveTask(conn *child.Conn) (*Task, *Sheet, error) {
 	kind, payload, err := conn.Receive()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if kind != kindTask {
-		return nil, fmt.Errorf("%w: kind %d is no task", ErrProtocol, kind)
+	switch kind {
+	case kindTask:
+		task, err := parseTask(payload)
+		return task, nil, err
+	case kindSheet:
+		sheet, err := parseSheet(payload)
+		return nil, sheet, err
 	}
-	return parseTask(payload)
+	return nil, nil, fmt.Errorf("%w: kind %d is no task", ErrProtocol, kind)
 }
 
 func parseTask(payload []byte) (*Task, error) {

@@ -31,7 +31,7 @@ func TestTaskAndResultTravel(t *testing.T) {
 	near, far := pair(t)
 	sent := task()
 	require.NoError(t, SendTask(near, &sent))
-	got, err := ReceiveTask(far)
+	got, _, err := ReceiveTask(far)
 	require.NoError(t, err)
 	require.Equal(t, sent, *got)
 	result := Result{ID: 3, Units: [][]byte{{1, 2}, {3}}}
@@ -39,6 +39,25 @@ func TestTaskAndResultTravel(t *testing.T) {
 	back, err := ReceiveResult(near)
 	require.NoError(t, err)
 	require.Equal(t, result, *back)
+}
+
+func TestSheetTravels(t *testing.T) {
+	near, far := pair(t)
+	a, b := task().Track, &media.Track{Codec: media.VP9, Width: 4, Height: 2}
+	sent := Sheet{Columns: 2, Rows: 2, Width: 16, Height: 8, Stills: []Still{{a, []byte{1}}, {}, {b, []byte{2, 3}}}}
+	require.NoError(t, SendSheet(near, &sent))
+	_, got, err := ReceiveTask(far)
+	require.NoError(t, err)
+	require.Len(t, got.Stills, 4)
+	require.Equal(t, []byte{1}, got.Stills[0].Data)
+	require.Equal(t, media.H264, got.Stills[0].Track.Codec)
+	require.Empty(t, got.Stills[1].Data)
+	require.Equal(t, []byte{2, 3}, got.Stills[2].Data)
+	require.Equal(t, media.VP9, got.Stills[2].Track.Codec)
+	sent.Columns = 200
+	require.NoError(t, SendSheet(near, &sent))
+	_, _, err = ReceiveTask(far)
+	require.ErrorIs(t, err, ErrProtocol)
 }
 
 func TestConverse(t *testing.T) {
@@ -52,7 +71,7 @@ func TestConverse(t *testing.T) {
 			near, far := pair(t)
 			done := make(chan error, 1)
 			go func() {
-				_, err := ReceiveTask(far)
+				_, _, err := ReceiveTask(far)
 				if err == nil {
 					err = SendResult(far, &answer)
 				}
@@ -83,5 +102,8 @@ func FuzzParse(f *testing.F) {
 			require.Less(t, task.From, task.To)
 		}
 		_, _ = parseResult(payload)
+		if sheet, err := parseSheet(payload); err == nil {
+			require.Len(t, sheet.Stills, sheet.Columns*sheet.Rows)
+		}
 	})
 }

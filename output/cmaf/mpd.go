@@ -45,6 +45,8 @@ type MPD struct {
 	Latency time.Duration
 	// Base stands before RENDITION/ in the names of segments; "" or ending in "/".
 	Base string
+	// Thumbnails stand in static manifests; nil for none.
+	Thumbnails *Thumbnails
 }
 
 // ErrNoSegments says that a document was asked for before anything was stored.
@@ -113,6 +115,9 @@ func (m *MPD) marshal() ([]byte, error) {
 	out.AppendPeriod(period)
 	for _, kind := range []media.Kind{media.Video, media.Audio} {
 		m.appendSets(period, kind)
+	}
+	if m.Static && m.Thumbnails != nil {
+		period.AppendAdaptationSet(m.Thumbnails.set(uint32(len(period.AdaptationSets))))
 	}
 	text, err := out.WriteToString("  ", true)
 	if err != nil {

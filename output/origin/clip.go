@@ -49,6 +49,10 @@ func (h *Handler) serveClip(w http.ResponseWriter, r *http.Request, id, rest str
 	switch {
 	case clip.Unmade, v.to <= v.from || v.to < clip.To && !over:
 		starting(w, r) // its end is not stored yet
+	case strings.HasPrefix(rest, "thumbnails/"):
+		shown := v.view
+		shown.from, _ = d.edge.Layout.Grid.Segment(clip.First)
+		h.serveThumbnail(w, r, shown, strings.TrimPrefix(rest, "thumbnails/"))
 	case clip.Exact:
 		h.serveExact(w, r, exactView{v}, id, rest, whole)
 	case whole:

@@ -95,6 +95,12 @@ func (h *Handler) serveDVR(w http.ResponseWriter, r *http.Request, c *channel, r
 	case !d.ready():
 		starting(w, r)
 	default:
-		h.serveView(w, r, s.view(d), name)
+		v := s.view(d)
+		v.drawn = h.config.Draw != nil && s.rewind == 0 // what slides has no first sheet
+		if image, ok := strings.CutPrefix(name, "thumbnails/"); ok && v.drawn {
+			h.serveThumbnail(w, r, v, image)
+			return
+		}
+		h.serveView(w, r, v, name)
 	}
 }

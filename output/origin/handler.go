@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -25,6 +26,8 @@ type Config struct {
 	Recording func(id string) (Recording, bool)
 	// Clip gives the clip of an id; nil where there are none.
 	Clip func(id string) (Clip, bool)
+	// Draw makes one JPEG of a sheet; nil: there are no thumbnails.
+	Draw func(context.Context, Sheet) ([]byte, error)
 	Log  *slog.Logger
 }
 
@@ -38,6 +41,7 @@ type Handler struct {
 	config   Config
 	waiting  atomic.Int64
 	movies   movies
+	sheets   sheets
 	builders chan struct{} // places for those who build documents of their own
 
 	mu       sync.Mutex // of changes to channels
@@ -56,6 +60,7 @@ func New(config Config) *Handler {
 		config.Clock = media.StartClock()
 	}
 	h := &Handler{config: config, builders: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	h.sheets.drawing = make(chan struct{}, 1)
 	h.channels.Store(&map[string]*channel{})
 	return h
 }

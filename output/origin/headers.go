@@ -15,6 +15,8 @@ var (
 	typeSegment   = []string{"video/iso.segment"}
 	typeVideoInit = []string{"video/mp4"}
 	typeAudioInit = []string{"audio/mp4"}
+	typeImage     = []string{"image/jpeg"}
+	typeWebVTT    = []string{"text/vtt; charset=utf-8"}
 	typeText      = []string{"text/plain; charset=utf-8"}
 )
 

@@ -19,6 +19,7 @@ type view struct {
 	kind     cmaf.PlaylistType
 	latency  time.Duration // behind live; 0 for the usual
 	path     string        // from beside the multivariant playlist to the channel's media
+	drawn    bool          // it has thumbnails, counted from its first segment
 }
 
 // pages is a view of any kind.
@@ -125,7 +126,16 @@ func (v view) document(name string) *document {
 	switch name {
 	case "index.m3u8":
 		m := cmaf.Multivariant{Renditions: v.edge.Layout.Renditions, IFrames: true}
-		return newDocument(typePlaylist, m.Marshal())
+		text := m.Marshal()
+		if v.drawn {
+			text = v.nameThumbnails(text)
+		}
+		return newDocument(typePlaylist, text)
+	case "thumbnails.vtt", "thumbnails.m3u8":
+		if !v.drawn {
+			return nil
+		}
+		return v.thumbnailTrack(name)
 	case "manifest.mpd":
 		return v.manifest()
 	}
@@ -167,6 +177,9 @@ func (v view) mediaPlaylist(r *cmaf.Rendition) cmaf.MediaPlaylist {
 
 func (v view) manifest() *document {
 	m := cmaf.MPD{TimeURL: v.timeURL, Base: v.path, Static: v.ended, Latency: v.latency}
+	if v.drawn {
+		m.Thumbnails = v.thumbnailSet()
+	}
 	for _, r := range v.edge.Layout.Renditions {
 		rows := v.rows(r)
 		if len(rows) == 0 {

@@ -44,12 +44,16 @@ func (h *Handler) serveVOD(w http.ResponseWriter, r *http.Request, id, rest stri
 		return
 	}
 	v := rec.view(d)
+	v.drawn = h.config.Draw != nil
 	name, single := strings.CutPrefix(rest, "iso/")
+	image, thumbnail := strings.CutPrefix(rest, "thumbnails/")
 	switch {
 	case single:
 		h.serveFile(w, r, rec, name)
 	case v.from >= v.to:
 		starting(w, r) // its first segment is not whole yet
+	case thumbnail:
+		h.serveThumbnail(w, r, v, image)
 	case rest == "download.mp4":
 		h.serveMovie(w, r, v, v.film(id, r.URL.Query().Get("rendition")))
 	case rest == "package.tar":

@@ -1,0 +1,251 @@
+package origin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"millrace/internal/media"
+	"millrace/output/cmaf"
+	"millrace/record"
+)
+
+// Sheet is pictures of segments, to be laid side by side in tiles, row by row.
+type Sheet struct {
+	Columns, Rows int
+	Width, Height int            // of a tile, pixels
+	Tracks        []*media.Track // of each picture
+	Pictures      [][]byte       // access units that begin segments; nil for none
+}
+
+// The thumbnails of a view: one picture a segment, sheets of 5x5 tiles.
+const (
+	sheetColumns, sheetRows = 5, 5
+	sheetTiles              = sheetColumns * sheetRows
+	tileWidth               = 160
+	posterWidth             = 320
+	keptSheets              = 64
+	drawingLimit            = 10 * time.Second
+)
+
+// sheets keeps the newest sheets that were drawn of what does not change.
+type sheets struct {
+	drawing chan struct{} // one at a time
+
+	mu     sync.Mutex
+	newest []drawnSheet // newest last
+}
+
+type drawnSheet struct {
+	key  string
+	jpeg []byte
+}
+
+func (s *sheets) get(key string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.newest {
+		if d.key == key {
+			return d.jpeg
+		}
+	}
+	return nil
+}
+
+func (s *sheets) put(key string, jpeg []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.newest) == keptSheets {
+		s.newest = append(s.newest[:0:0], s.newest[1:]...)
+	}
+	s.newest = append(s.newest, drawnSheet{key, jpeg})
+}
+
+// smallest is the picture rendition that thumbnails are made of.
+func (v view) smallest() (least *cmaf.Rendition) {
+	for _, r := range v.edge.Layout.Renditions {
+		if r.Track.Kind == media.Video && (least == nil || r.Bandwidth < least.Bandwidth) {
+			least = r
+		}
+	}
+	return least
+}
+
+// tileHeight keeps the shape of a rendition.
+func tileHeight(r *cmaf.Rendition, width int) int {
+	return max(2, (width*r.Height/max(r.Width, 1)+1)&^1)
+}
+
+// thumbnails is what a name below thumbnails/ asks for: segments [from, to) of the
+// view, and their shape on the sheet. N.jpg is the N-th sheet, poster.jpg the
+// first picture.
+func (v view) thumbnails(name string) (from, to int64, columns, rows, width int, ok bool) {
+	if name == "poster.jpg" {
+		return v.from, v.from + 1, 1, 1, posterWidth, true
+	}
+	stem, found := strings.CutSuffix(name, ".jpg")
+	n, canonical := parseCanonical(stem)
+	from = v.from + n*sheetTiles
+	if !found || !canonical || n > 1<<32 || from >= v.to {
+		return 0, 0, 0, 0, 0, false
+	}
+	return from, min(from+sheetTiles, v.to), sheetColumns, sheetRows, tileWidth, true
+}
+
+// serveThumbnail answers for an image below thumbnails/ of a view.
+func (h *Handler) serveThumbnail(w http.ResponseWriter, r *http.Request, v view, name string) {
+	rendition := v.smallest()
+	from, to, columns, rows, width, ok := v.thumbnails(name)
+	if h.config.Draw == nil || !ok || rendition == nil {
+		refuse(w, r, http.StatusNotFound, v.ages.plainError)
+		return
+	}
+	sheet := Sheet{Columns: columns, Rows: rows, Width: width, Height: tileHeight(rendition, width)}
+	held := sheet.take(v.edge.Listing(rendition.ID), from, to)
+	if held == 0 {
+		refuse(w, r, http.StatusNotFound, v.ages.plainError)
+		return
+	}
+	key := fmt.Sprint(v.channel.id, " ", from, " ", to, " ", held, " ", columns)
+	jpeg := h.sheets.get(key)
+	if jpeg == nil {
+		if jpeg = h.draw(w, r, v, sheet); jpeg == nil {
+			return
+		}
+		h.sheets.put(key, jpeg)
+	}
+	header := w.Header()
+	header["Content-Type"] = typeImage
+	header["Cache-Control"] = v.ages.plain
+	if whole := to - from; int64(held) == whole && (whole == sheetTiles || columns == 1 || v.ended) {
+		header["Cache-Control"] = immutable
+	}
+	header["Content-Length"] = []string{strconv.Itoa(len(jpeg))}
+	if r.Method == http.MethodHead {
+		return
+	}
+	s := newSender(w)
+	defer s.done()
+	s.expect(len(jpeg))
+	_, _ = w.Write(jpeg) // the client is gone
+}
+
+// take fills a sheet with the first pictures of segments and says how many there are.
+func (s *Sheet) take(l *record.Listing, from, to int64) (held int) {
+	s.Pictures, s.Tracks = make([][]byte, to-from), make([]*media.Track, to-from)
+	if l == nil {
+		return 0
+	}
+	for _, g := range l.Range(from, to) {
+		picture, err := g.Picture()
+		if err != nil || picture == nil {
+			continue
+		}
+		s.Pictures[g.Number-from], s.Tracks[g.Number-from] = picture, g.Rendition.Track
+		held++
+	}
+	return held
+}
+
+// draw has a sheet drawn when it is its turn; nil when it has answered.
+func (h *Handler) draw(w http.ResponseWriter, r *http.Request, v view, sheet Sheet) []byte {
+	ctx, cancel := context.WithTimeout(r.Context(), drawingLimit)
+	defer cancel()
+	select {
+	case h.sheets.drawing <- struct{}{}:
+		defer func() { <-h.sheets.drawing }()
+	case <-ctx.Done():
+		starting(w, r)
+		return nil
+	}
+	jpeg, err := h.config.Draw(ctx, sheet)
+	if err != nil {
+		h.config.Log.Warn("thumbnails cannot be drawn", "channel", v.channel.id, "err", err)
+		starting(w, r)
+		return nil
+	}
+	return jpeg
+}
+
+// thumbnailTrack is a document of the thumbnails: the WebVTT that names the tile
+// of each segment, or the image playlist that Shaka Player reads; nil for others.
+func (v view) thumbnailTrack(name string) *document {
+	r := v.smallest()
+	if r == nil {
+		return nil
+	}
+	switch name {
+	case "thumbnails.vtt":
+		return newDocument(typeWebVTT, v.thumbnailCues(r))
+	case "thumbnails.m3u8":
+		return newDocument(typePlaylist, v.thumbnailPlaylist(r))
+	}
+	return nil
+}
+
+func (v view) thumbnailCues(r *cmaf.Rendition) []byte {
+	out := []byte("WEBVTT\n")
+	height := tileHeight(r, tileWidth)
+	start := r.Grid.SegmentTime(v.from)
+	at := func(k int64) string {
+		ms := r.Grid.SegmentTime(k).Sub(start).Milliseconds()
+		return fmt.Sprintf("%02d:%02d:%02d.%03d", ms/3_600_000, ms/60_000%60, ms/1000%60, ms%1000)
+	}
+	for _, g := range v.rows(r) {
+		if g.Gap() {
+			continue
+		}
+		n := g.Number - v.from
+		tile := int(n % sheetTiles)
+		out = fmt.Appendf(out, "\n%s --> %s\nthumbnails/%d.jpg#xywh=%d,%d,%d,%d\n", at(g.Number), at(g.Number+1),
+			n/sheetTiles, tile%sheetColumns*tileWidth, tile/sheetColumns*height, tileWidth, height)
+	}
+	return out
+}
+
+// thumbnailPlaylist is an image media playlist: EXT-X-TILES says how each JPEG is
+// cut (the HLS image extension that players share).
+func (v view) thumbnailPlaylist(r *cmaf.Rendition) []byte {
+	segment := r.Grid.SegmentDuration().Seconds()
+	out := fmt.Appendf(nil, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:%s\n#EXT-X-IMAGES-ONLY\n",
+		int(sheetTiles*segment+1), map[bool]string{true: "VOD", false: "EVENT"}[v.ended])
+	for n := int64(0); n*sheetTiles < v.to-v.from; n++ {
+		count := min(v.to-v.from-n*sheetTiles, sheetTiles)
+		if count < sheetTiles && !v.ended {
+			break // it is not whole yet
+		}
+		out = fmt.Appendf(out, "#EXTINF:%.6f,\n#EXT-X-TILES:RESOLUTION=%dx%d,LAYOUT=%dx%d,DURATION=%.6f\nthumbnails/%d.jpg\n",
+			float64(count)*segment, tileWidth, tileHeight(r, tileWidth), sheetColumns, sheetRows, segment, n)
+	}
+	if v.ended {
+		out = append(out, "#EXT-X-ENDLIST\n"...)
+	}
+	return out
+}
+
+// nameThumbnails adds the thumbnails to a multivariant playlist; players that do
+// not know the tag pass over it.
+func (v view) nameThumbnails(playlist []byte) []byte {
+	r := v.smallest()
+	if r == nil {
+		return playlist
+	}
+	return fmt.Appendf(playlist, "#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=20000,CODECS=\"jpeg\",RESOLUTION=%dx%d,URI=\"thumbnails.m3u8\"\n",
+		tileWidth, tileHeight(r, tileWidth))
+}
+
+// thumbnailSet describes the thumbnails in a static manifest; nil where there are none.
+func (v view) thumbnailSet() *cmaf.Thumbnails {
+	r := v.smallest()
+	if r == nil || !v.ended {
+		return nil
+	}
+	return &cmaf.Thumbnails{
+		Media: "thumbnails/$Number$.jpg", Columns: sheetColumns, Rows: sheetRows,
+		TileWidth: tileWidth, TileHeight: tileHeight(r, tileWidth), Duration: time.Duration(r.Grid.Rate.At(sheetTiles * r.Grid.SegmentFrames)),
+	}
+}
