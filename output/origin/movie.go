@@ -94,7 +94,7 @@ func (v view) choose(rendition string) (picture, sound *cmaf.Rendition) {
 }
 
 // serveMovie answers with a progressive MP4 file. The length is right from the
-// first byte on, and any range can be had.
+// first byte on, and any range can be had. With ?download browsers save it.
 func (h *Handler) serveMovie(w http.ResponseWriter, r *http.Request, v view, f film) {
 	if len(f.plan.Tracks) == 0 {
 		refuse(w, r, http.StatusNotFound, v.ages.plainError)
@@ -108,7 +108,11 @@ func (h *Handler) serveMovie(w http.ResponseWriter, r *http.Request, v view, f f
 	header["Content-Type"] = typeVideoInit
 	header["Cache-Control"] = v.ages.plain
 	header["Etag"] = []string{fmt.Sprintf(`"%s-%d-%d-%d"`, f.name, v.from, v.to, movie.Size())}
-	header["Content-Disposition"] = []string{"inline; filename=" + strconv.Quote(f.name+".mp4")}
+	disposition := "inline"
+	if r.URL.Query().Has("download") { // a link on another origin's page cannot ask for it otherwise
+		disposition = "attachment"
+	}
+	header["Content-Disposition"] = []string{disposition + "; filename=" + strconv.Quote(f.name+".mp4")}
 	s := newSender(w)
 	defer s.done()
 	s.expect(int(movie.Size()))

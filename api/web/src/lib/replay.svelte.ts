@@ -38,7 +38,8 @@ export class Replay {
     const to = Math.max(held[0], Math.min(time, held[1] - 1));
     this.at = to;
     if (this.#player && to >= this.#from && to < this.#to - 1000) return this.#seek(to);
-    await this.#load(Math.max(held[0], to - before), Math.min(held[1], to + after), to);
+    // Near the live edge the playlist goes on with the channel.
+    await this.#load(Math.max(held[0], to - before), to + after < held[1] ? to + after : Infinity, to);
   }
 
   /** One frame further (or back, by -1). */
@@ -90,7 +91,7 @@ export class Replay {
     if (!Hls.isSupported()) return void (this.note = "This browser has no Media Source Extensions.");
     this.#player?.destroy();
     [this.#from, this.#to, this.#wanted] = [from, to, at];
-    const player = new Hls({ enableWorker: false, startPosition: (at - Math.floor(from / this.segmentMs) * this.segmentMs) / 1000, maxBufferLength: 20, backBufferLength: 60 });
+    const player = new Hls({ enableWorker: false, startPosition: (at - Math.floor(from / this.segmentMs) * this.segmentMs) / 1000, maxBufferLength: 20, lowLatencyMode: false, backBufferLength: 60 });
     this.#player = player;
     this.note = "loading";
     player.on(Hls.Events.FRAG_BUFFERED, () => {
@@ -102,7 +103,7 @@ export class Replay {
     player.on(Hls.Events.ERROR, (_, { fatal, details }) => {
       if (fatal) this.note = `no picture here (${details})`;
     });
-    player.loadSource(`${this.dvr}/${(from / 1000).toFixed(3)}-${(to / 1000).toFixed(3)}/index.m3u8`);
+    player.loadSource(`${this.dvr}/${(from / 1000).toFixed(3)}-${to === Infinity ? "now" : (to / 1000).toFixed(3)}/index.m3u8`);
     player.attachMedia(this.video);
   }
 

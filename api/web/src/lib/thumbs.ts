@@ -113,8 +113,14 @@ async function appended(buffer: SourceBuffer, bytes: ArrayBuffer): Promise<void>
   await idle(buffer);
 }
 
+/** Goes to a time and waits until its picture can be drawn; a browser may say "seeked" a little earlier. */
 async function seeked(video: HTMLVideoElement, seconds: number): Promise<void> {
   const done = once(video, "seeked");
+  const shown = new Promise<void>((resolve) => {
+    video.requestVideoFrameCallback?.(() => resolve());
+    setTimeout(resolve, 400);
+  });
   video.currentTime = seconds;
   await done;
+  await shown;
 }
