@@ -18,7 +18,7 @@ make generate     write the generated files again
 make kernels      the CUDA kernel's PTX that is embedded, by clang-14
 make gpu-bench    bin/gpu-bench, which runs on any machine with an NVIDIA driver, and its table (ARGS=…)
 make soak         viewers that come and go for CHURN=10m, and what of them stays
-make bench        one benchmark beside its peers (NAME=mix-stage, mix4-720, whep-fan; ARGS=-quick)
+make bench        one benchmark beside its peers (NAME=mix-stage, mix4-720, whep-fan, latency; ARGS=-quick)
 make fuzz         every fuzz target for FUZZTIME=30s each
 make clean        remove what was built here; FFmpeg stays in the cache
 endef

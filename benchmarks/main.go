@@ -16,6 +16,7 @@ import (
 	"millrace/benchmarks/contest"
 	"millrace/benchmarks/demo"
 	"millrace/benchmarks/durable"
+	"millrace/benchmarks/latency"
 	"millrace/benchmarks/mixstage"
 	"millrace/benchmarks/whepfan"
 )
@@ -44,6 +45,7 @@ func benchmarks() []benchmark {
 		{whepfan.Name, "one 4 Mb/s stream to many WebRTC viewers, vs plain pion", runWhepFan, workWhepFan},
 		{durable.Name, "the store: every part durable before it is listed, vs ffmpeg -c copy; kills, reopening, load", runDurable, durable.Work},
 		{demo.Name, "the whole appliance with the demo, at real time", runDemo, nil},
+		{latency.Name, "glass to glass, WHIP in, WHEP and LL-HLS out", runLatency, nil},
 	}
 }
 
@@ -126,6 +128,17 @@ func runMixStage(ctx context.Context, o options) (contest.Report, error) {
 		config.Short, config.Long = 2, 10
 	}
 	return mixstage.Run(ctx, config)
+}
+
+func runLatency(ctx context.Context, o options) (contest.Report, error) {
+	config := latency.Config{
+		Contest: contest.Config{Rounds: 5, Log: o.contest().Log}, Binary: o.binary,
+		Settle: 15 * time.Second, Length: 20 * time.Second,
+	}
+	if o.quick {
+		config.Contest.Rounds, config.Settle, config.Length = 1, 3*time.Second, 3*time.Second
+	}
+	return latency.Run(ctx, config)
 }
 
 func runDemo(ctx context.Context, o options) (contest.Report, error) {

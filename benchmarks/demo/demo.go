@@ -5,20 +5,17 @@ package demo
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"millrace/benchmarks/contest"
+	"millrace/benchmarks/node"
 )
 
 // Name of the benchmark.
@@ -74,75 +71,33 @@ func measure(ctx context.Context, config Config) (sample, error) {
 		return sample{}, fmt.Errorf("make data directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	node, err := start(config.Binary, dir)
+	n, err := node.Start(config.Binary, dir)
 	if err != nil {
 		return sample{}, err
 	}
-	defer node.stop()
-	if err := node.waitRunning(ctx); err != nil {
+	defer n.Stop()
+	if err := n.WaitRunning(ctx, "demo"); err != nil {
 		return sample{}, err
 	}
 	if err := wait(ctx, config.Settle); err != nil {
 		return sample{}, err
 	}
-	before, err := node.state(ctx)
+	before, err := stateOf(ctx, n)
 	if err != nil {
 		return sample{}, err
 	}
-	began, spent := time.Now(), treeCPU(node.command.Process.Pid)
+	began, spent := time.Now(), treeCPU(n.Pid())
 	if err := wait(ctx, config.Length); err != nil {
 		return sample{}, err
 	}
 	cores := time.Since(began) * time.Duration(runtime.NumCPU())
-	s := sample{share: 100 * float64(treeCPU(node.command.Process.Pid)-spent) / float64(cores)}
-	after, err := node.state(ctx)
+	s := sample{share: 100 * float64(treeCPU(n.Pid())-spent) / float64(cores)}
+	after, err := stateOf(ctx, n)
 	if err != nil {
 		return sample{}, err
 	}
 	s.memory, s.late, s.repeated = after.memory, after.late-before.late, after.repeated-before.repeated
 	return s, nil
-}
-
-// node is a running appliance.
-type node struct {
-	command *exec.Cmd
-	control string
-	client  http.Client
-}
-
-func start(binary, dir string) (*node, error) {
-	n := &node{client: http.Client{Timeout: 5 * time.Second}}
-	var addresses []string
-	for range 3 {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find free port: %w", err)
-		}
-		defer listener.Close()
-		addresses = append(addresses, listener.Addr().String())
-		if err := listener.Close(); err != nil {
-			return nil, fmt.Errorf("free port: %w", err)
-		}
-	}
-	n.control = addresses[0]
-	text := fmt.Sprintf("node: {dataDir: %s}\ncontrol: {listen: %q}\nmedia: {listen: %q}\ningest: {rtmp: %q, srt: \"127.0.0.1:0\"}\nwebrtc: {listen: \"127.0.0.1:0\"}\nauth: {mode: off}\n",
-		dir, addresses[0], addresses[1], addresses[2])
-	file := filepath.Join(dir, "millrace.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return nil, fmt.Errorf("write configuration: %w", err)
-	}
-	n.command = exec.Command(binary, "serve", "--config", file)
-	n.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := n.command.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", binary, err)
-	}
-	return n, nil
-}
-
-func (n *node) stop() {
-	// It may have ended; Wait says so.
-	_ = n.command.Process.Signal(syscall.SIGTERM)
-	_ = n.command.Wait()
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -157,52 +112,19 @@ func wait(ctx context.Context, d time.Duration) error {
 // status is what the API says of the demo.
 type status struct{ memory, late, repeated float64 }
 
-func (n *node) state(ctx context.Context) (status, error) {
+func stateOf(ctx context.Context, n *node.Node) (status, error) {
 	var channel struct {
 		State string
 		Ticks struct{ Late, Repeated float64 }
 	}
 	var system struct{ MemoryBytes float64 }
-	if err := errors.Join(n.get(ctx, "/v1/channels/demo/state", &channel), n.get(ctx, "/v1/system", &system)); err != nil {
+	if err := errors.Join(n.Call(ctx, http.MethodGet, "/v1/channels/demo/state", nil, &channel), n.Call(ctx, http.MethodGet, "/v1/system", nil, &system)); err != nil {
 		return status{}, err
 	}
 	if channel.State != "running" {
 		return status{}, fmt.Errorf("the demo is %s", channel.State)
 	}
 	return status{system.MemoryBytes, channel.Ticks.Late, channel.Ticks.Repeated}, nil
-}
-
-// startLimit is how long the demo may take to be on air on a busy machine.
-const startLimit = time.Minute
-
-func (n *node) waitRunning(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	for {
-		_, err := n.state(ctx)
-		if err == nil {
-			return nil
-		}
-		if wait(ctx, 100*time.Millisecond) != nil {
-			return fmt.Errorf("wait for the demo: %w", err)
-		}
-	}
-}
-
-func (n *node) get(ctx context.Context, path string, into any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.control+path, nil)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", path, err)
-	}
-	answer, err := n.client.Do(request)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", path, err)
-	}
-	defer answer.Body.Close()
-	if err := json.NewDecoder(answer.Body).Decode(into); err != nil {
-		return fmt.Errorf("ask %s: %w", path, err)
-	}
-	return nil
 }
 
 // clockTick is the unit of CPU times in /proc (proc(5)): 1/100 s on Linux.
