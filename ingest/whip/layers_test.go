@@ -51,7 +51,13 @@ type simulcaster struct {
 }
 
 func newSimulcaster(t *testing.T) *simulcaster {
-	s := &simulcaster{pc: rtctest.NewPeer(t, rtctest.Options{})}
+	// Without RTX: pion's retransmissions bear the rid of what they repeat, which
+	// is not theirs (RFC 8852 §3.2), so that another stream takes the layer's place.
+	s := &simulcaster{pc: rtctest.NewPeer(t, rtctest.Options{Codecs: []webrtc.RTPCodecParameters{{
+		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: 90000, RTCPFeedback: []webrtc.RTCPFeedback{
+			{Type: "nack"}, {Type: "nack", Parameter: "pli"}, {Type: "transport-cc"},
+		}}, PayloadType: 96,
+	}}})}
 	for i, rid := range []string{"q", "h", "f"} {
 		l := &layer{rid: rid, width: 160 << i, height: 90 << i, wire: wire{sequence: uint16(rand.Uint32()), timestamp: rand.Uint32()}}
 		l.keys.Store(true)
@@ -144,7 +150,7 @@ func (s *simulcaster) write(l *layer, p *rtp.Packet) {
 func TestTheLayerOfTheCellIsTaken(t *testing.T) {
 	p := newPlace(t)
 	s := newSimulcaster(t)
-	s.connect(t, p)
+	client := s.connect(t, p)
 	f := p.feed(t)
 	f.wanted.Store(&ingest.Size{Width: 320, Height: 180})
 	s.run(t)
@@ -162,6 +168,7 @@ func TestTheLayerOfTheCellIsTaken(t *testing.T) {
 	shows(320)
 	f.wanted.Store(&ingest.Size{Width: 640, Height: 360})
 	shows(640)
+	restart(t, client) // W14: an ICE restart takes no layer for gone
 	f.wanted.Store(&ingest.Size{Width: 1, Height: 1})
 	shows(160)
 	f.wanted.Store(&ingest.Size{Width: 1280, Height: 720})
@@ -234,4 +241,48 @@ func TestLayersShareAClock(t *testing.T) {
 		second, _ := two.at(777_000+3000*100, 0)
 		require.InDelta(t, float64(first), float64(second), float64(3*time.Millisecond), "told %v", told)
 	}
+}
+
+func TestALayerTakesOver(t *testing.T) {
+	now := testBegin
+	section := &rtc.Media{Kind: media.Video}
+	var l layers
+	layer := func(width int, timestamp uint32, elapsed time.Duration) *track {
+		t := newTrack(section, codecOf("VP8", "", "nack", "nack pli"), uint32(width))
+		t.rid, t.width, t.height, t.heard, t.keyed, t.jitter.begun = "x", width, width*9/16, now, now, true
+		t.clock.at(timestamp, elapsed)
+		t.assembler.waits = false
+		l.add(t)
+		return t
+	}
+	small := layer(320, 1000, time.Second)
+	large := layer(640, 5_000_000, 1400*time.Millisecond) // its first packet came late
+	large.clock.report(report{ntp: time.Hour, rtp: 5_000_000})
+	small.clock.report(report{ntp: time.Hour, rtp: 1000})
+	var passed []bool // keyframes
+	pass := func(t *track, key bool) {
+		l.pass(t, ingest.AccessUnit{Key: key}, func(u ingest.AccessUnit) { passed = append(passed, u.Key) })
+	}
+	quarter, half := ingest.Size{Width: 320, Height: 180}, ingest.Size{Width: 640, Height: 360}
+
+	l.choose(now, quarter)
+	pass(small, true)
+	require.Len(t, passed, 1)
+	require.False(t, large.wantsKey(now.Add(2*time.Second)), "what rests is not asked for keyframes")
+	require.False(t, large.jitter.repairs, "nor for lost packets")
+
+	l.choose(now, half)
+	require.True(t, large.wantsKey(now.Add(2*time.Second)), "what is to come is")
+	require.True(t, large.jitter.repairs)
+	pass(large, false)
+	pass(small, false)
+	require.Len(t, passed, 2, "until then the other goes on")
+	pass(large, true)
+	pass(small, false)
+	pass(large, false)
+	require.Equal(t, []bool{true, false, true, false}, passed)
+	before, _ := small.clock.at(1000+9000, 0)
+	after, _ := large.clock.at(5_000_000+9000, 0)
+	require.Equal(t, before, after, "on the same clock")
+	require.False(t, small.jitter.repairs)
 }

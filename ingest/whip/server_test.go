@@ -141,11 +141,21 @@ func TestStreamsThatTheOfferDidNotName(t *testing.T) {
 	publisher.send(t, vp8Picture, 0, 40, 10*time.Millisecond)
 	f.until(t, atLeast(10, 10))
 
-	// W14: an ICE restart, and the same streams go on.
+	restart(t, client) // W14: and the same streams go on
+	f.mu.Lock()
+	video, audio := len(of(f.units, media.Video)), len(of(f.units, media.Audio))
+	f.mu.Unlock()
+	publisher.send(t, vp8Picture, 40, 150, 10*time.Millisecond)
+	f.until(t, atLeast(video+15, audio+15))
+}
+
+// restart restarts ICE as a client does.
+func restart(t *testing.T, client *rtctest.Client) {
+	t.Helper()
 	before := client.RemoteDescription().SDP
-	restart, err := publisher.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: true})
+	offer, err := client.PeerConnection.CreateOffer(&webrtc.OfferOptions{ICERestart: true})
 	require.NoError(t, err)
-	require.NoError(t, publisher.pc.SetLocalDescription(restart))
+	require.NoError(t, client.PeerConnection.SetLocalDescription(offer))
 	credentials := func(text string) (lines []string) {
 		for _, key := range []string{"a=ice-ufrag:", "a=ice-pwd:"} {
 			_, rest, _ := strings.Cut(text, key)
@@ -154,19 +164,14 @@ func TestStreamsThatTheOfferDidNotName(t *testing.T) {
 		}
 		return lines
 	}
-	response, body := rtctest.Do(t, http.MethodPatch, client.URL, strings.Join(credentials(restart.SDP), "\r\n")+"\r\n",
+	response, body := rtctest.Do(t, http.MethodPatch, client.URL, strings.Join(credentials(offer.SDP), "\r\n")+"\r\n",
 		"Content-Type", "application/trickle-ice-sdpfrag", "If-Match", "*")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	after := before
 	for i, line := range credentials(before) {
 		after = strings.ReplaceAll(after, line, credentials(body)[i])
 	}
-	require.NoError(t, publisher.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: after}))
-	f.mu.Lock()
-	video, audio := len(of(f.units, media.Video)), len(of(f.units, media.Audio))
-	f.mu.Unlock()
-	publisher.send(t, vp8Picture, 40, 150, 10*time.Millisecond)
-	f.until(t, atLeast(video+15, audio+15))
+	require.NoError(t, client.PeerConnection.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: after}))
 }
 
 func TestRefusals(t *testing.T) {
