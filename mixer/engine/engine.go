@@ -35,7 +35,10 @@ type Config struct {
 	// Meters takes what was measured, 20 times a second while it is watched, from
 	// one goroutine. It may block: then it gets the newest.
 	Meters func(worker.Meters)
-	Log    *slog.Logger
+	// Multiview takes its pictures while it is watched, from one goroutine. It may
+	// block: then some are left out. nil: there is no multiview.
+	Multiview func(*media.Packet)
+	Log       *slog.Logger
 }
 
 // Engine runs one channel's mixer. Packet, Gone and Do may be called from one
@@ -58,6 +61,7 @@ type Engine struct {
 	state   account
 
 	metering metering
+	view     *multiview // nil where there is none
 }
 
 // New opens the encoders, the compositor and the show's sources.
@@ -78,10 +82,15 @@ func New(config Config) (*Engine, error) {
 
 func (e *Engine) open() error {
 	show, device := e.config.Show, e.config.Device
-	var errs [2]error
+	var errs [3]error
 	var both sync.WaitGroup
 	both.Go(func() {
 		e.ladder, errs[0] = openLadder(device, show, e.config.GOPFrames, e.config.Filler, e.config.Sets)
+	})
+	both.Go(func() {
+		if e.config.Multiview != nil {
+			e.view, errs[2] = newMultiview(device, show.Canvas.Rate, e.config.Multiview, e.config.Log)
+		}
 	})
 	both.Go(func() { e.desk, errs[1] = newDesk(device, show, e.config.Clock, e.config.Log) })
 	both.Wait()
@@ -102,7 +111,13 @@ func (e *Engine) open() error {
 }
 
 // Ready describes the renditions, for the server.
-func (e *Engine) Ready() worker.Ready { return e.ladder.ready }
+func (e *Engine) Ready() worker.Ready {
+	ready := e.ladder.ready
+	if e.view != nil {
+		ready.Multiview = e.view.track
+	}
+	return ready
+}
 
 // Packet takes one access unit of a source on the channel timeline. It never
 // blocks; a source that the show does not have is ignored.
@@ -126,6 +141,9 @@ func (e *Engine) Do(command worker.Command, reply func(worker.Ack)) { e.orders.a
 // RequestKey asks for an IDR on a rung, as worker.KeyFrame says. It may be
 // called from any goroutine and never blocks; what is no rung is ignored.
 func (e *Engine) RequestKey(rung string) {
+	if rung == worker.MultiviewID && e.view != nil {
+		e.view.wanted.Store(true)
+	}
 	for _, r := range e.ladder.rungs {
 		if r.track.ID == rung {
 			r.keys.request()
@@ -187,6 +205,9 @@ func (e *Engine) Run(ctx context.Context, first int64) error {
 	e.state.reports, e.metering.out = make(chan worker.Report, 1), make(chan worker.Meters, 1)
 	reportWork.Go(func() { each(e.state.reports, e.config.Report) })
 	reportWork.Go(func() { each(e.metering.out, e.config.Meters) })
+	if e.view != nil {
+		reportWork.Go(e.view.run)
+	}
 
 	err := e.ticks(ctx, first)
 	for _, r := range e.ladder.rungs {
@@ -198,6 +219,9 @@ func (e *Engine) Run(ctx context.Context, first int64) error {
 	inputWork.Wait()
 	close(e.state.reports)
 	close(e.metering.out)
+	if e.view != nil {
+		e.view.close()
+	}
 	reportWork.Wait()
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
 		err = cause

@@ -24,7 +24,13 @@ type metering struct {
 }
 
 // Watch says what the server wants to see. It may be called from any goroutine.
-func (e *Engine) Watch(w worker.Watch) { e.metering.watched.Store(w.Meters) }
+func (e *Engine) Watch(w worker.Watch) {
+	e.metering.watched.Store(w.Meters)
+	if e.view != nil {
+		e.view.wanted.Store(true) // it begins with an IDR
+		e.view.watched.Store(w.Multiview)
+	}
+}
 
 // follow gives each source a meter, or takes it.
 func (m *metering) follow(sources map[string]*source) {

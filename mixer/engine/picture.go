@@ -27,10 +27,16 @@ func (d *desk) picture(n int64) ([]gpu.Layer, error) {
 func (d *desk) draw(placements []scene.Placement) []gpu.Layer {
 	layers := make([]gpu.Layer, 0, len(placements)+1)
 	for _, p := range placements {
-		l := layer(p, d.show.Canvas)
-		if from := d.sources[p.Source]; from != nil && d.look(from, p.Missing, &l) {
-			layers = append(layers, l)
-		}
+		layers = d.place(layers, p, d.show.Canvas)
+	}
+	return layers
+}
+
+// place adds a placement on a canvas of some size.
+func (d *desk) place(layers []gpu.Layer, p scene.Placement, canvas worker.Canvas) []gpu.Layer {
+	l := layer(p, canvas)
+	if from := d.sources[p.Source]; from != nil && d.look(from, p.Missing, &l) {
+		layers = append(layers, l)
 	}
 	return layers
 }
@@ -76,8 +82,8 @@ func layer(p scene.Placement, canvas worker.Canvas) gpu.Layer {
 }
 
 // advance moves every source to tick n at t. On a tick that repeats the last
-// picture nothing is drawn.
-func (d *desk) advance(n int64, t media.Time, repeat bool) {
+// picture nothing is drawn; viewed says that all sources are looked at.
+func (d *desk) advance(n int64, t media.Time, repeat, viewed bool) {
 	d.stage.settle(n)
 	if !d.resting {
 		d.onAir = d.stage.weights(n)
@@ -86,7 +92,7 @@ func (d *desk) advance(n int64, t media.Time, repeat bool) {
 	dark := d.black.at(n) >= 1
 	for id, s := range d.sources {
 		_, shown := d.onAir[id]
-		s.advance(n, t, shown && !dark && !repeat)
+		s.advance(n, t, viewed || shown && !dark && !repeat)
 	}
 }
 

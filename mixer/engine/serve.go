@@ -96,7 +96,10 @@ func (s *session) open(hello *worker.Hello, device gpu.Device) error {
 		Announce: func(m worker.Message) { s.send(m) },
 		Report:   func(report worker.Report) { s.send(&report) },
 		Meters:   func(meters worker.Meters) { s.send(&meters) },
-		Log:      newLog(hello),
+		Multiview: func(p *media.Packet) {
+			s.send(&worker.StreamPacket{Stream: worker.MultiviewStream, Packet: p})
+		},
+		Log: newLog(hello),
 	})
 	return err
 }

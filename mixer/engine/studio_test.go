@@ -39,6 +39,7 @@ type studio struct {
 	reports   []worker.Report
 	announced []worker.Message
 	meters    []worker.Meters
+	views     []*media.Packet
 }
 
 // testShow has test sources one to four in a small grid, and a solo scene each.
@@ -86,7 +87,7 @@ func inStudioFrom(t *testing.T, show worker.Show, offset int64, test func(t *tes
 		var err error
 		s.engine, err = New(Config{
 			Show: show, Device: s.device, Clock: s.clock, GOPFrames: gopOf(s.rate),
-			Emit: s.emit, Report: s.report, Announce: s.announce, Meters: s.meter, Log: slog.New(slog.DiscardHandler),
+			Emit: s.emit, Report: s.report, Announce: s.announce, Meters: s.meter, Multiview: s.view, Log: slog.New(slog.DiscardHandler),
 		})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -115,6 +116,12 @@ func (s *studio) report(r worker.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reports = append(s.reports, r)
+}
+
+func (s *studio) view(p *media.Packet) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.views = append(s.views, p)
 }
 
 func (s *studio) meter(m worker.Meters) {

@@ -33,7 +33,8 @@ func (e *Engine) tick(n int64, repeat bool) error {
 	e.obey(n)
 	begin := time.Now()
 
-	e.desk.advance(n, e.rate.At(n), repeat)
+	viewed := e.view != nil && e.view.due(n) && !repeat
+	e.desk.advance(n, e.rate.At(n), repeat, viewed)
 	defer e.desk.done()
 	begin = e.state.decode.lap(begin)
 
@@ -47,6 +48,10 @@ func (e *Engine) tick(n int64, repeat bool) error {
 		now := e.config.Clock.At(begin)
 		e.desk.composed(now)
 		e.state.composed.Add(now, now.Sub(e.rate.At(n)))
+		if e.view != nil {
+			e.view.compose(n, e.desk, e.last.Canvas)
+			begin = time.Now()
+		}
 	}
 
 	for i, r := range e.ladder.rungs {

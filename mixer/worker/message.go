@@ -40,8 +40,12 @@ type Hello struct {
 // return for each source of the show that asks for one.
 type Ready struct {
 	Renditions []Rendition
-	Encoder    EncoderInfo
-	Sandbox    []sandbox.Layer
+	// Multiview is the track of the pictures that a worker sends while the
+	// multiview is watched, as stream MultiviewStream. They begin with an IDR, are
+	// in order, and may miss some.
+	Multiview *media.Track
+	Encoder   EncoderInfo
+	Sandbox   []sandbox.Layer
 }
 
 // Rendition is one encoded output of the channel.
@@ -110,9 +114,12 @@ type End struct {
 	Stream uint32 `json:"stream"`
 }
 
-// KeyFrame asks for an IDR on a rung. It comes with the first frame of a part,
+// MultiviewStream is the stream number of the multiview's packets.
+const MultiviewStream uint32 = 1 << 31
+
+// KeyFrame asks for an IDR. On a rung it comes with the first frame of a part,
 // at most one a second and none within 400 ms of a scheduled one, which then
-// is the answer.
+// is the answer; on MultiviewID it comes with the next picture.
 type KeyFrame struct {
 	Rung string `json:"rung"`
 }

@@ -1,11 +1,16 @@
 package worker
 
-import "slices"
+import (
+	"slices"
+
+	"millrace/internal/media"
+)
 
 // Watch says what the server wants to see of the worker beside the program. What
 // is not watched is neither measured nor made.
 type Watch struct {
-	Meters bool `json:"meters"`
+	Meters    bool `json:"meters,omitempty"`
+	Multiview bool `json:"multiview,omitempty"`
 }
 
 // Meters is what the worker measured since the last one: 20 times a second
@@ -28,14 +33,27 @@ type Level struct {
 }
 
 // onlooker is one who watches.
-type onlooker struct{ meters func(Meters) }
+type onlooker struct {
+	meters    func(Meters)
+	multiview media.Sink
+}
 
 // Meters calls to with every Meters of the present worker and of those that
 // follow, until cancel. It is called from the goroutine that reads the worker's
 // messages: it must not block and not call back into the Host. After cancel
 // returned, one call may still be under way.
 func (h *Host) Meters(to func(Meters)) (cancel func()) {
-	o := &onlooker{meters: to}
+	return h.admit(&onlooker{meters: to})
+}
+
+// Multiview writes the multiview's pictures to a sink, those of the present
+// worker and of those that follow, until cancel; Ready has their track. What is
+// said of Meters holds.
+func (h *Host) Multiview(sink media.Sink) (cancel func()) {
+	return h.admit(&onlooker{multiview: sink})
+}
+
+func (h *Host) admit(o *onlooker) (leave func()) {
 	h.look(func(all []*onlooker) []*onlooker { return append(slices.Clip(all), o) })
 	return func() {
 		h.look(func(all []*onlooker) []*onlooker {
@@ -61,6 +79,7 @@ func (h *Host) look(change func([]*onlooker) []*onlooker) {
 func (h *Host) watch() (w Watch) {
 	for _, o := range h.onlookers {
 		w.Meters = w.Meters || o.meters != nil
+		w.Multiview = w.Multiview || o.multiview != nil
 	}
 	return w
 }
@@ -73,6 +92,18 @@ func (h *Host) watched(s *session) error {
 		return s.outbox.control(&watch)
 	}
 	return nil
+}
+
+// seen hands a picture of the multiview to who watches.
+func (h *Host) seen(p *media.Packet) {
+	h.mu.Lock()
+	onlookers := h.onlookers
+	h.mu.Unlock()
+	for _, o := range onlookers {
+		if o.multiview != nil {
+			o.multiview.Write(p)
+		}
+	}
 }
 
 // metered hands meters to who watches.

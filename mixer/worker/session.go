@@ -24,6 +24,7 @@ type session struct {
 	show    Show // that the worker has, until it is on air
 	place   Place
 	rungs   map[string]bool // set before onAir
+	view    *media.Track    // of the multiview; set before onAir, nil where the worker has none
 	onAir   atomic.Bool     // start was sent
 
 	mu         sync.Mutex
@@ -113,6 +114,9 @@ func (s *session) receive() error {
 func (s *session) handle(message Message) error {
 	switch m := message.(type) {
 	case *StreamPacket:
+		if m.Stream == MultiviewStream {
+			return s.multiview(m.Packet)
+		}
 		continuity := s.timeline()
 		if continuity == nil {
 			return fmt.Errorf("%w: packet before ready", ErrProtocol)
@@ -156,6 +160,9 @@ func (s *session) ready(ready *Ready) error {
 		known[rendition.ID] = true
 		s.rungs[rendition.ID] = rendition.Track.Kind == media.Video
 	}
+	if s.view = ready.Multiview; s.view != nil {
+		s.rungs[s.view.ID] = true
+	}
 	continuity, err := s.host.timeline(ready)
 	if err != nil {
 		return err
@@ -196,6 +203,16 @@ func (s *session) catchUp() error {
 			return err
 		}
 	}
+}
+
+// multiview takes a picture of the multiview.
+func (s *session) multiview(p *media.Packet) error {
+	if s.view == nil {
+		return fmt.Errorf("%w: a multiview that ready did not describe", ErrProtocol)
+	}
+	p.Track = s.view
+	s.host.seen(p)
+	return nil
 }
 
 // changeReturns handles a Begin or an End.

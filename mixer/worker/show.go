@@ -29,6 +29,10 @@ const (
 	OpusBitrate = 96_000 // bits per second
 )
 
+// MultiviewID is the track of the multiview, which is no rendition: it is there
+// while it is watched.
+const MultiviewID = "multiview"
+
 // ReturnID is the rendition of a source's return: Opus as OpusID is.
 func ReturnID(source string) string { return "return-" + source }
 

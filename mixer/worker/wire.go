@@ -239,6 +239,7 @@ func decodeTrackChange(payload []byte) (Message, error) {
 // follow it, joined.
 type wireReady struct {
 	Renditions []wireRendition `json:"renditions"`
+	Multiview  *wireTrack      `json:"multiview,omitempty"`
 	Encoder    EncoderInfo     `json:"encoder"`
 	Sandbox    []sandbox.Layer `json:"sandbox,omitempty"`
 }
@@ -253,6 +254,10 @@ type wireRendition struct {
 
 func encodeReady(m *Ready) ([][]byte, error) {
 	wire := wireReady{Encoder: m.Encoder, Sandbox: m.Sandbox}
+	if m.Multiview != nil {
+		track := toWire(m.Multiview)
+		wire.Multiview = &track
+	}
 	var units [][]byte
 	for _, rendition := range m.Renditions {
 		entry := wireRendition{ID: rendition.ID, Track: toWire(rendition.Track), Bitrate: rendition.Bitrate, Return: rendition.Return}
@@ -287,6 +292,9 @@ func decodeReady(payload []byte) (Message, error) {
 		return nil, err
 	}
 	ready := &Ready{Encoder: wire.Encoder, Sandbox: wire.Sandbox}
+	if wire.Multiview != nil {
+		ready.Multiview = wire.Multiview.track()
+	}
 	for _, entry := range wire.Renditions {
 		rendition := Rendition{ID: entry.ID, Track: entry.Track.track(), Bitrate: entry.Bitrate, Return: entry.Return}
 		for _, sizes := range entry.Filler {
