@@ -96,6 +96,7 @@ type Take struct {
 // Live acts on what is on air.
 type Live interface {
 	Take(ctx context.Context, channel string, take Take) (LiveAnswer, error)
+	Multiview(channel string) (Multiview, error)
 	Audio(channel string) (AudioMap, error)
 	UpdateAudio(ctx context.Context, channel, source string, change func(AudioSettings) (AudioSettings, error)) (AudioSettings, error)
 }

@@ -76,6 +76,12 @@ func (t *Take) setAt(at At) error {
 	return nil
 }
 
+// GetMultiview answers GET /v1/channels/{id}/multiview.
+func (s *Server) GetMultiview(_ context.Context, r GetMultiviewRequestObject) (GetMultiviewResponseObject, error) {
+	view, err := s.backend.Multiview(r.Id)
+	return GetMultiview200JSONResponse(view), err
+}
+
 // GetAudio answers GET /v1/channels/{id}/audio.
 func (s *Server) GetAudio(_ context.Context, r GetAudioRequestObject) (GetAudioResponseObject, error) {
 	audio, err := s.backend.Audio(r.Id)

@@ -358,6 +358,48 @@ func (e LayoutCellFit) Valid() bool {
 	}
 }
 
+// Defines values for MultiviewTileKind.
+const (
+	MultiviewTileKindPreview MultiviewTileKind = "preview"
+	MultiviewTileKindProgram MultiviewTileKind = "program"
+	MultiviewTileKindSource  MultiviewTileKind = "source"
+)
+
+// Valid indicates whether the value is a known member of the MultiviewTileKind enum.
+func (e MultiviewTileKind) Valid() bool {
+	switch e {
+	case MultiviewTileKindPreview:
+		return true
+	case MultiviewTileKindProgram:
+		return true
+	case MultiviewTileKindSource:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MultiviewTileTally.
+const (
+	MultiviewTileTallyOff     MultiviewTileTally = "off"
+	MultiviewTileTallyPreview MultiviewTileTally = "preview"
+	MultiviewTileTallyProgram MultiviewTileTally = "program"
+)
+
+// Valid indicates whether the value is a known member of the MultiviewTileTally enum.
+func (e MultiviewTileTally) Valid() bool {
+	switch e {
+	case MultiviewTileTallyOff:
+		return true
+	case MultiviewTileTallyPreview:
+		return true
+	case MultiviewTileTallyProgram:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OnLossThen.
 const (
 	Slate OnLossThen = "slate"
@@ -1411,6 +1453,45 @@ type MergePatch map[string]interface{}
 
 // Missing What a cell shows while its source has no picture: its slate (unless another is named), the newest picture however old, what lies under the cell, or black
 type Missing = scene.Missing
+
+// Multiview defines model for Multiview.
+type Multiview struct {
+	// Height Pixels
+	Height int `json:"height"`
+
+	// Path Of its WHEP endpoint on the media listener
+	Path  string          `json:"path"`
+	Tiles []MultiviewTile `json:"tiles"`
+
+	// Width Pixels
+	Width int `json:"width"`
+}
+
+// MultiviewTile defines model for MultiviewTile.
+type MultiviewTile struct {
+	Kind MultiviewTileKind `json:"kind"`
+
+	// Name Of the scene or source
+	Name string `json:"name"`
+
+	// Rect Fractions of the canvas (or of the source, for a crop)
+	Rect Rect `json:"rect"`
+
+	// Scene Of preview and program; absent while none is on preview
+	Scene string `json:"scene,omitempty,omitzero"`
+
+	// Source The id of a source
+	Source string `json:"source,omitempty,omitzero"`
+
+	// Tally Of a source
+	Tally MultiviewTileTally `json:"tally,omitempty,omitzero"`
+}
+
+// MultiviewTileKind defines model for MultiviewTile.Kind.
+type MultiviewTileKind string
+
+// MultiviewTileTally Of a source
+type MultiviewTileTally string
 
 // Name defines model for Name.
 type Name = string
@@ -2551,6 +2632,9 @@ type ServerInterface interface {
 	// CreateMark Write a text on the timeline
 	// (POST /v1/channels/{id}/marks)
 	CreateMark(ctx echo.Context, id ID, params CreateMarkParams) error
+	// GetMultiview Where the multiview shows what: one picture of preview, program and up to 16 sources, made while somebody watches it by WHEP
+	// (GET /v1/channels/{id}/multiview)
+	GetMultiview(ctx echo.Context, id ID) error
 
 	// (POST /v1/channels/{id}/preview)
 	SetPreview(ctx echo.Context, id ID) error
@@ -3333,6 +3417,22 @@ func (w *ServerInterfaceWrapper) CreateMark(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateMark(ctx, id, params)
+	return err
+}
+
+// GetMultiview converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMultiview(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMultiview(ctx, id)
 	return err
 }
 
@@ -4975,6 +5075,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/channels/:id/auto", wrapper.Auto, options.OperationMiddlewares["auto"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/tbar", wrapper.Tbar, options.OperationMiddlewares["tbar"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/ftb", wrapper.FadeToBlack, options.OperationMiddlewares["fadeToBlack"]...)
+	router.GET(options.BaseURL+"/v1/channels/:id/multiview", wrapper.GetMultiview, options.OperationMiddlewares["getMultiview"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/audio", wrapper.GetAudio, options.OperationMiddlewares["getAudio"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.GetSourceAudio, options.OperationMiddlewares["getSourceAudio"]...)
 	router.PATCH(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.PatchSourceAudio, options.OperationMiddlewares["patchSourceAudio"]...)
@@ -6047,6 +6148,45 @@ type CreateMarkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateMarkdefaultApplicationProblemPlusJSONResponse) VisitCreateMarkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMultiviewRequestObject struct {
+	Id ID `json:"id"`
+}
+
+type GetMultiviewResponseObject interface {
+	VisitGetMultiviewResponse(w http.ResponseWriter) error
+}
+
+type GetMultiview200JSONResponse Multiview
+
+func (response GetMultiview200JSONResponse) VisitGetMultiviewResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMultiviewdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetMultiviewdefaultApplicationProblemPlusJSONResponse) VisitGetMultiviewResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8809,6 +8949,9 @@ type StrictServerInterface interface {
 	// CreateMark Write a text on the timeline
 	// (POST /v1/channels/{id}/marks)
 	CreateMark(ctx context.Context, request CreateMarkRequestObject) (CreateMarkResponseObject, error)
+	// GetMultiview Where the multiview shows what: one picture of preview, program and up to 16 sources, made while somebody watches it by WHEP
+	// (GET /v1/channels/{id}/multiview)
+	GetMultiview(ctx context.Context, request GetMultiviewRequestObject) (GetMultiviewResponseObject, error)
 
 	// (POST /v1/channels/{id}/preview)
 	SetPreview(ctx context.Context, request SetPreviewRequestObject) (SetPreviewResponseObject, error)
@@ -9829,6 +9972,31 @@ func (sh *strictHandler) CreateMark(ctx echo.Context, id ID, params CreateMarkPa
 		return err
 	} else if validResponse, ok := response.(CreateMarkResponseObject); ok {
 		return validResponse.VisitCreateMarkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMultiview operation middleware
+func (sh *strictHandler) GetMultiview(ctx echo.Context, id ID) error {
+	var request GetMultiviewRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMultiview(ctx.Request().Context(), request.(GetMultiviewRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMultiview")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMultiviewResponseObject); ok {
+		return validResponse.VisitGetMultiviewResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

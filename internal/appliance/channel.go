@@ -93,7 +93,7 @@ func newChannel(config channelConfig) *channel {
 	})
 	if config.Viewers != nil {
 		c.viewing = &viewing{
-			server: config.Viewers, channel: config.ID, packets: &c.program, requestKey: c.host.RequestKey, sent: &c.stages.sent,
+			server: config.Viewers, channel: config.ID, packets: &c.program, requestKey: c.host.RequestKey, sent: &c.stages.sent, multiview: c.host.Multiview,
 			log: config.Log, shown: map[string]func(){},
 		}
 	}
@@ -166,6 +166,9 @@ func (c *channel) connectFeeds(ready *worker.Ready) {
 		ready.Encoder.Reason = why
 	}
 	c.tellEncoder(c.worker.Swap(ready), ready)
+	if c.viewing != nil {
+		c.viewing.offerMultiview(ready.Multiview)
+	}
 	c.subscribe()
 }
 

@@ -22,7 +22,7 @@ const (
 )
 
 // multiviewSize is that of the picture.
-var multiviewSize = gpu.Size{Width: 960, Height: 540}
+var multiviewSize = gpu.Size{Width: worker.MultiviewWidth, Height: worker.MultiviewHeight}
 
 // multiview composes preview, program and the sources on some of the ticks, and
 // encodes them on a goroutine of its own. A tick never waits for it: a picture

@@ -33,6 +33,12 @@ const (
 // while it is watched.
 const MultiviewID = "multiview"
 
+// The size of its pictures, in pixels.
+const (
+	MultiviewWidth  = 960
+	MultiviewHeight = 540
+)
+
 // ReturnID is the rendition of a source's return: Opus as OpusID is.
 func ReturnID(source string) string { return "return-" + source }
 

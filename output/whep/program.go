@@ -45,6 +45,10 @@ type ProgramConfig struct {
 	RequestKey func(rung string)
 	// Sent takes how long after their PTS pictures went out; nil: it is not measured.
 	Sent *delay.Window
+
+	// Watched hears when the first viewer comes and when the last one has gone,
+	// in turns. It must not wait, nor call back. nil: nobody asks.
+	Watched func(bool)
 }
 
 const (
@@ -206,10 +210,14 @@ func (p *Program) refuse(why *rtc.Refusal) {
 
 // dismiss sends all viewers away; p is locked.
 func (p *Program) dismiss() {
+	if len(p.viewers) == 0 {
+		return
+	}
 	for _, v := range p.viewers {
 		close(v.gone)
 	}
 	p.viewers = nil
+	p.tell(0)
 }
 
 // frame makes RTP payloads of a packet.
@@ -264,11 +272,24 @@ func (p *Program) join(v *viewer) bool {
 		v.replayed = time.Now()
 	}
 	p.viewers = append(p.viewers, v)
+	p.tell(1)
 	return true
 }
 
 func (p *Program) part(v *viewer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	before := len(p.viewers)
 	p.viewers = slices.DeleteFunc(p.viewers, func(other *viewer) bool { return other == v })
+	if len(p.viewers) < before {
+		p.tell(0)
+	}
+}
+
+// tell says that there are viewers, or none, when there are exactly so many; p is
+// locked.
+func (p *Program) tell(viewers int) {
+	if p.config.Watched != nil && len(p.viewers) == viewers {
+		p.config.Watched(viewers > 0)
+	}
 }
