@@ -61,7 +61,7 @@ func TestWatchASource(t *testing.T) {
 	}{
 		{"/whep/source/cam1", "", 401}, {"/whep/source/cam1", key, 401}, {"/whep/source/cam1", view, 403},
 		{"/whep/source/cam1", playback, 409}, {"/whep/source/cam1", a.key, 409}, {"/whep/source/nobody", playback, 404},
-		{"/whep/main", "", 409}, {"/whep/main/multiview", "", 404}, {"/whep/a/b/c/d", "", 404},
+		{"/whep/main", "", 409}, {"/whep/main/multiview", "", 401}, {"/whep/main/multiview", view, 403}, {"/whep/main/multiview", a.key, 409}, {"/whep/a/b/c/d", "", 404},
 	} {
 		status, header := a.ask("POST", c.path, c.key, offer, "Content-Type", "application/sdp")
 		require.Equal(t, c.status, status, c.path)

@@ -27,22 +27,31 @@ func (n *Node) mayWatch(r rtc.Request) error {
 	case len(parts) == 1, len(parts) == 3 && parts[1] == "return":
 		return nil
 	case len(parts) == 2 && parts[1] == "multiview":
-		return rtc.Refuse(http.StatusNotFound, "this version makes no multiview yet: ask for the sources, /whep/source/SOURCE")
+		return n.mayLook(r)
 	}
-	return rtc.Refuse(http.StatusNotFound, "no such endpoint: /whep/CHANNEL, /whep/CHANNEL/return/SOURCE and /whep/source/SOURCE are")
+	return rtc.Refuse(http.StatusNotFound, "no such endpoint: /whep/CHANNEL, /whep/CHANNEL/multiview, /whep/CHANNEL/return/SOURCE and /whep/source/SOURCE are")
 }
 
-// mayPreview judges who asks for a source's own packets: operators, and who has
-// a key for playback.
+// mayLook judges who asks for what is not on air: operators may have it, and who
+// has a key for playback.
+func (n *Node) mayLook(r rtc.Request) error {
+	if n.config.Auth.Mode == "off" || r.Trusted {
+		return nil
+	}
+	holder, ok := n.access.KeyHolder(r.Token)
+	switch {
+	case !ok:
+		return rtc.Refuse(http.StatusUnauthorized, "a key is needed: Authorization: Bearer KEY, with a key from: millrace token create --scope playback")
+	case !api.Covers(holder.Scopes, previewScopes()...):
+		return rtc.Refuse(http.StatusForbidden, "this needs a key with the scope playback or operate")
+	}
+	return nil
+}
+
+// mayPreview judges who asks for a source's own packets.
 func (n *Node) mayPreview(r rtc.Request, source string) error {
-	if n.config.Auth.Mode != "off" && !r.Trusted {
-		holder, ok := n.access.KeyHolder(r.Token)
-		switch {
-		case !ok:
-			return rtc.Refuse(http.StatusUnauthorized, "a key is needed: Authorization: Bearer KEY, with a key from: millrace token create --scope playback")
-		case !api.Covers(holder.Scopes, previewScopes()...):
-			return rtc.Refuse(http.StatusForbidden, "this needs a key with the scope playback or operate")
-		}
+	if err := n.mayLook(r); err != nil {
+		return err
 	}
 	document, known := n.sources.document(source)
 	switch {
