@@ -87,6 +87,8 @@ type Take struct {
 	Auto       bool       // by a transition instead of a cut
 	Transition Transition // of Auto and TBar; without a type or colour it has the channel's
 	DurationMs *int       // of Auto; nil is the channel's
+	Overlay    string     // brings an overlay on air, or takes it off, instead of a cut
+	On         bool       // of Overlay
 	TBar       *float64   // a position, 0..1, instead of a cut
 	Black      *bool      // fade to black or back instead
 	Toggle     bool       // fade to black or back instead, the other way than now

@@ -15,20 +15,21 @@ import (
 // refuses by name, so that nobody takes a planned feature for a typing error.
 var laterKeys = map[string]bool{
 	"backup": true, "slate": true, "loudness": true,
-	"label": true, "url": true, "asset": true, "s3": true,
+	"url": true, "asset": true, "s3": true,
 }
 
 // laterValues are refused likewise.
-var laterValues = map[string]bool{"pull": true, "file": true, "still": true, "token": true}
+var laterValues = map[string]bool{"image": true, "pull": true, "file": true, "still": true, "token": true}
 
 var unsupportedProperty = regexp.MustCompile(`property "([^"]+)" is unsupported`)
 
 // forms are what the document's patterns mean, in words.
 var forms = map[string]string{
-	"^[a-z0-9][a-z0-9-]{0,39}$":    "must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or digit",
-	"^([a-z0-9][a-z0-9-]{0,39})?$": "must be a source's id, or empty",
-	"^#[0-9a-fA-F]{6}$":            "must be a colour as #rrggbb",
-	"^[0-9A-HJKMNP-TV-Z]{26}$":     "must be a ULID",
+	"^[a-z0-9][a-z0-9-]{0,39}$":          "must be 1 to 40 of a-z, 0-9 and -, beginning with a letter or digit",
+	"^([a-z0-9][a-z0-9-]{0,39})?$":       "must be a source's id, or empty",
+	"^#[0-9a-fA-F]{6}$":                  "must be a colour as #rrggbb",
+	"^#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$": "must be a colour as #rrggbb or #rrggbbaa",
+	"^[0-9A-HJKMNP-TV-Z]{26}$":           "must be a ULID",
 }
 
 // explain words a schema violation for the person who reads the answer. member
@@ -68,7 +69,7 @@ func explain(e *openapi3.SchemaError) (detail, member string) {
 func notYet(what string) string { return fmt.Sprintf("this version does not do %q yet", what) }
 
 // laterRoutes are the routes of the public contract that this version has not.
-var laterRoutes = regexp.MustCompile(`^/v1/channels/[^/]+/(overlays|timed-events|destinations)(/|$)`)
+var laterRoutes = regexp.MustCompile(`^/v1/channels/[^/]+/(timed-events|destinations)(/|$)`)
 
 // unknownRoute answers what no route of the document answers.
 func (s *Server) unknownRoute(c echo.Context) error {

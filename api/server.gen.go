@@ -617,6 +617,7 @@ const (
 	ShowEventTypeCut     ShowEventType = "cut"
 	ShowEventTypeFtb     ShowEventType = "ftb"
 	ShowEventTypeMark    ShowEventType = "mark"
+	ShowEventTypeOverlay ShowEventType = "overlay"
 	ShowEventTypePreview ShowEventType = "preview"
 )
 
@@ -632,6 +633,8 @@ func (e ShowEventType) Valid() bool {
 	case ShowEventTypeFtb:
 		return true
 	case ShowEventTypeMark:
+		return true
+	case ShowEventTypeOverlay:
 		return true
 	case ShowEventTypePreview:
 		return true
@@ -985,9 +988,12 @@ type Channel struct {
 	Dvr    DVR          `json:"dvr,omitempty,omitzero"`
 
 	// Id Examples: cam1
-	Id        Slug      `json:"id"`
-	Ladder    []Rung    `json:"ladder"`
-	Name      Name      `json:"name,omitempty,omitzero"`
+	Id     Slug   `json:"id"`
+	Ladder []Rung `json:"ladder"`
+	Name   Name   `json:"name,omitempty,omitzero"`
+
+	// Overlays What can be shown over every scene, the first one lowest
+	Overlays  []Overlay `json:"overlays,omitempty,omitzero"`
 	Packaging Packaging `json:"packaging,omitempty,omitzero"`
 	Playback  Playback  `json:"playback,omitempty,omitzero"`
 
@@ -1080,8 +1086,11 @@ type ChannelState struct {
 
 	// Latency How long after its frame is due each stage of the channel is done, over the last 10 s; fromWorker is the way from the encoder to the server alone
 	Latency ChannelLatency `json:"latency,omitempty,omitzero"`
-	Preview string         `json:"preview"`
-	Program string         `json:"program"`
+
+	// Overlays The overlays on air
+	Overlays []string `json:"overlays,omitempty,omitzero"`
+	Preview  string   `json:"preview"`
+	Program  string   `json:"program"`
 
 	// Reason Why it is not running as it should
 	Reason  string                        `json:"reason,omitempty,omitzero"`
@@ -1506,6 +1515,22 @@ type OnLoss struct {
 // OnLossThen defines model for OnLoss.Then.
 type OnLossThen string
 
+// Overlay defines model for Overlay.
+type Overlay = scene.Overlay
+
+// OverlayList defines model for OverlayList.
+type OverlayList struct {
+	Items      []Overlay `json:"items"`
+	NextCursor string    `json:"nextCursor,omitempty,omitzero"`
+}
+
+// OverlayRequest defines model for OverlayRequest.
+type OverlayRequest struct {
+	// At When to act: an instant, or a frame of the canvas rate since the Unix epoch
+	At     At     `json:"at,omitempty,omitzero"`
+	Expect Expect `json:"expect,omitempty,omitzero"`
+}
+
 // Packaging defines model for Packaging.
 type Packaging struct {
 	PartMs    PackagingPartMs    `json:"partMs,omitempty,omitzero"`
@@ -1854,6 +1879,9 @@ type Spread struct {
 	P95 float64 `json:"p95"`
 }
 
+// Style How text looks
+type Style = scene.Style
+
 // System defines model for System.
 type System struct {
 	Capacity struct {
@@ -2062,6 +2090,9 @@ type Limit = int
 // OfChannel Examples: cam1
 type OfChannel = Slug
 
+// OverlayID Examples: cam1
+type OverlayID = Slug
+
 // SceneID Examples: cam1
 type SceneID = Slug
 
@@ -2155,6 +2186,29 @@ type ListLayoutsParams struct {
 // CreateMarkParams defines parameters for CreateMark.
 type CreateMarkParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// CreateOverlayParams defines parameters for CreateOverlay.
+type CreateOverlayParams struct {
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteOverlayParams defines parameters for DeleteOverlay.
+type DeleteOverlayParams struct {
+	// IfMatch The ETag of the revision to change, or *
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// PatchOverlayParams defines parameters for PatchOverlay.
+type PatchOverlayParams struct {
+	// IfMatch The ETag of the revision to change, or *
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// PutOverlayParams defines parameters for PutOverlay.
+type PutOverlayParams struct {
+	// IfMatch The ETag of the revision to change, or *
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // CreateRecordingParams defines parameters for CreateRecording.
@@ -2421,6 +2475,24 @@ type FadeToBlackJSONRequestBody = FTBRequest
 // CreateMarkJSONRequestBody defines body for CreateMark for application/json ContentType.
 type CreateMarkJSONRequestBody = MarkRequest
 
+// CreateOverlayJSONRequestBody defines body for CreateOverlay for application/json ContentType.
+type CreateOverlayJSONRequestBody = Overlay
+
+// PatchOverlayJSONRequestBody defines body for PatchOverlay for application/json ContentType.
+type PatchOverlayJSONRequestBody = MergePatch
+
+// PatchOverlayApplicationMergePatchPlusJSONRequestBody defines body for PatchOverlay for application/merge-patch+json ContentType.
+type PatchOverlayApplicationMergePatchPlusJSONRequestBody = MergePatch
+
+// PutOverlayJSONRequestBody defines body for PutOverlay for application/json ContentType.
+type PutOverlayJSONRequestBody = Overlay
+
+// OverlayOffJSONRequestBody defines body for OverlayOff for application/json ContentType.
+type OverlayOffJSONRequestBody = OverlayRequest
+
+// OverlayOnJSONRequestBody defines body for OverlayOn for application/json ContentType.
+type OverlayOnJSONRequestBody = OverlayRequest
+
 // SetPreviewJSONRequestBody defines body for SetPreview for application/json ContentType.
 type SetPreviewJSONRequestBody = PreviewRequest
 
@@ -2635,6 +2707,30 @@ type ServerInterface interface {
 	// GetMultiview Where the multiview shows what: one picture of preview, program and up to 16 sources, made while somebody watches it by WHEP
 	// (GET /v1/channels/{id}/multiview)
 	GetMultiview(ctx echo.Context, id ID) error
+
+	// (GET /v1/channels/{id}/overlays)
+	ListOverlays(ctx echo.Context, id ID) error
+
+	// (POST /v1/channels/{id}/overlays)
+	CreateOverlay(ctx echo.Context, id ID, params CreateOverlayParams) error
+
+	// (DELETE /v1/channels/{id}/overlays/{oid})
+	DeleteOverlay(ctx echo.Context, id ID, oid OverlayID, params DeleteOverlayParams) error
+
+	// (GET /v1/channels/{id}/overlays/{oid})
+	GetOverlay(ctx echo.Context, id ID, oid OverlayID) error
+
+	// (PATCH /v1/channels/{id}/overlays/{oid})
+	PatchOverlay(ctx echo.Context, id ID, oid OverlayID, params PatchOverlayParams) error
+	// PutOverlay Replace an overlay; one on air changes on air, when the new one is drawn
+	// (PUT /v1/channels/{id}/overlays/{oid})
+	PutOverlay(ctx echo.Context, id ID, oid OverlayID, params PutOverlayParams) error
+
+	// (POST /v1/channels/{id}/overlays/{oid}/off)
+	OverlayOff(ctx echo.Context, id ID, oid OverlayID) error
+	// OverlayOn Bring an overlay on air with its fade, over whatever scene is on program
+	// (POST /v1/channels/{id}/overlays/{oid}/on)
+	OverlayOn(ctx echo.Context, id ID, oid OverlayID) error
 
 	// (POST /v1/channels/{id}/preview)
 	SetPreview(ctx echo.Context, id ID) error
@@ -3433,6 +3529,262 @@ func (w *ServerInterfaceWrapper) GetMultiview(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetMultiview(ctx, id)
+	return err
+}
+
+// ListOverlays converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOverlays(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOverlays(ctx, id)
+	return err
+}
+
+// CreateOverlay converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateOverlay(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateOverlayParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateOverlay(ctx, id, params)
+	return err
+}
+
+// DeleteOverlay converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteOverlay(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "oid" -------------
+	var oid OverlayID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "oid", ctx.Param("oid"), &oid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter oid: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteOverlayParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteOverlay(ctx, id, oid, params)
+	return err
+}
+
+// GetOverlay converts echo context to params.
+func (w *ServerInterfaceWrapper) GetOverlay(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "oid" -------------
+	var oid OverlayID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "oid", ctx.Param("oid"), &oid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter oid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetOverlay(ctx, id, oid)
+	return err
+}
+
+// PatchOverlay converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchOverlay(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "oid" -------------
+	var oid OverlayID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "oid", ctx.Param("oid"), &oid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter oid: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchOverlayParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchOverlay(ctx, id, oid, params)
+	return err
+}
+
+// PutOverlay converts echo context to params.
+func (w *ServerInterfaceWrapper) PutOverlay(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "oid" -------------
+	var oid OverlayID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "oid", ctx.Param("oid"), &oid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter oid: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutOverlayParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutOverlay(ctx, id, oid, params)
+	return err
+}
+
+// OverlayOff converts echo context to params.
+func (w *ServerInterfaceWrapper) OverlayOff(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "oid" -------------
+	var oid OverlayID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "oid", ctx.Param("oid"), &oid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter oid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.OverlayOff(ctx, id, oid)
+	return err
+}
+
+// OverlayOn converts echo context to params.
+func (w *ServerInterfaceWrapper) OverlayOn(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "oid" -------------
+	var oid OverlayID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "oid", ctx.Param("oid"), &oid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter oid: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.OverlayOn(ctx, id, oid)
 	return err
 }
 
@@ -5075,6 +5427,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/channels/:id/auto", wrapper.Auto, options.OperationMiddlewares["auto"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/tbar", wrapper.Tbar, options.OperationMiddlewares["tbar"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/ftb", wrapper.FadeToBlack, options.OperationMiddlewares["fadeToBlack"]...)
+	router.GET(options.BaseURL+"/v1/channels/:id/overlays", wrapper.ListOverlays, options.OperationMiddlewares["listOverlays"]...)
+	router.POST(options.BaseURL+"/v1/channels/:id/overlays", wrapper.CreateOverlay, options.OperationMiddlewares["createOverlay"]...)
+	router.DELETE(options.BaseURL+"/v1/channels/:id/overlays/:oid", wrapper.DeleteOverlay, options.OperationMiddlewares["deleteOverlay"]...)
+	router.GET(options.BaseURL+"/v1/channels/:id/overlays/:oid", wrapper.GetOverlay, options.OperationMiddlewares["getOverlay"]...)
+	router.PATCH(options.BaseURL+"/v1/channels/:id/overlays/:oid", wrapper.PatchOverlay, options.OperationMiddlewares["patchOverlay"]...)
+	router.PUT(options.BaseURL+"/v1/channels/:id/overlays/:oid", wrapper.PutOverlay, options.OperationMiddlewares["putOverlay"]...)
+	router.POST(options.BaseURL+"/v1/channels/:id/overlays/:oid/on", wrapper.OverlayOn, options.OperationMiddlewares["overlayOn"]...)
+	router.POST(options.BaseURL+"/v1/channels/:id/overlays/:oid/off", wrapper.OverlayOff, options.OperationMiddlewares["overlayOff"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/multiview", wrapper.GetMultiview, options.OperationMiddlewares["getMultiview"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/audio", wrapper.GetAudio, options.OperationMiddlewares["getAudio"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.GetSourceAudio, options.OperationMiddlewares["getSourceAudio"]...)
@@ -6187,6 +6547,362 @@ type GetMultiviewdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMultiviewdefaultApplicationProblemPlusJSONResponse) VisitGetMultiviewResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOverlaysRequestObject struct {
+	Id ID `json:"id"`
+}
+
+type ListOverlaysResponseObject interface {
+	VisitListOverlaysResponse(w http.ResponseWriter) error
+}
+
+type ListOverlays200JSONResponse OverlayList
+
+func (response ListOverlays200JSONResponse) VisitListOverlaysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOverlaysdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListOverlaysdefaultApplicationProblemPlusJSONResponse) VisitListOverlaysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateOverlayRequestObject struct {
+	Id     ID `json:"id"`
+	Params CreateOverlayParams
+	Body   *CreateOverlayJSONRequestBody
+}
+
+type CreateOverlayResponseObject interface {
+	VisitCreateOverlayResponse(w http.ResponseWriter) error
+}
+
+type CreateOverlay201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateOverlay201JSONResponse struct {
+	Body    Overlay
+	Headers CreateOverlay201ResponseHeaders
+}
+
+func (response CreateOverlay201JSONResponse) VisitCreateOverlayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateOverlaydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateOverlaydefaultApplicationProblemPlusJSONResponse) VisitCreateOverlayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteOverlayRequestObject struct {
+	Id     ID        `json:"id"`
+	Oid    OverlayID `json:"oid"`
+	Params DeleteOverlayParams
+}
+
+type DeleteOverlayResponseObject interface {
+	VisitDeleteOverlayResponse(w http.ResponseWriter) error
+}
+
+type DeleteOverlay204Response struct {
+}
+
+func (response DeleteOverlay204Response) VisitDeleteOverlayResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteOverlaydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteOverlaydefaultApplicationProblemPlusJSONResponse) VisitDeleteOverlayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOverlayRequestObject struct {
+	Id  ID        `json:"id"`
+	Oid OverlayID `json:"oid"`
+}
+
+type GetOverlayResponseObject interface {
+	VisitGetOverlayResponse(w http.ResponseWriter) error
+}
+
+type GetOverlay200ResponseHeaders struct {
+	ETag string
+}
+
+type GetOverlay200JSONResponse struct {
+	Body    Overlay
+	Headers GetOverlay200ResponseHeaders
+}
+
+func (response GetOverlay200JSONResponse) VisitGetOverlayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOverlaydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetOverlaydefaultApplicationProblemPlusJSONResponse) VisitGetOverlayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchOverlayRequestObject struct {
+	Id                                ID        `json:"id"`
+	Oid                               OverlayID `json:"oid"`
+	Params                            PatchOverlayParams
+	JSONBody                          *PatchOverlayJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *PatchOverlayApplicationMergePatchPlusJSONRequestBody
+}
+
+type PatchOverlayResponseObject interface {
+	VisitPatchOverlayResponse(w http.ResponseWriter) error
+}
+
+type PatchOverlay200ResponseHeaders struct {
+	ETag string
+}
+
+type PatchOverlay200JSONResponse struct {
+	Body    Overlay
+	Headers PatchOverlay200ResponseHeaders
+}
+
+func (response PatchOverlay200JSONResponse) VisitPatchOverlayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchOverlaydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PatchOverlaydefaultApplicationProblemPlusJSONResponse) VisitPatchOverlayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutOverlayRequestObject struct {
+	Id     ID        `json:"id"`
+	Oid    OverlayID `json:"oid"`
+	Params PutOverlayParams
+	Body   *PutOverlayJSONRequestBody
+}
+
+type PutOverlayResponseObject interface {
+	VisitPutOverlayResponse(w http.ResponseWriter) error
+}
+
+type PutOverlay200ResponseHeaders struct {
+	ETag string
+}
+
+type PutOverlay200JSONResponse struct {
+	Body    Overlay
+	Headers PutOverlay200ResponseHeaders
+}
+
+func (response PutOverlay200JSONResponse) VisitPutOverlayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutOverlaydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PutOverlaydefaultApplicationProblemPlusJSONResponse) VisitPutOverlayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OverlayOffRequestObject struct {
+	Id   ID        `json:"id"`
+	Oid  OverlayID `json:"oid"`
+	Body *OverlayOffJSONRequestBody
+}
+
+type OverlayOffResponseObject interface {
+	VisitOverlayOffResponse(w http.ResponseWriter) error
+}
+
+type OverlayOff200JSONResponse LiveAnswer
+
+func (response OverlayOff200JSONResponse) VisitOverlayOffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OverlayOffdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OverlayOffdefaultApplicationProblemPlusJSONResponse) VisitOverlayOffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OverlayOnRequestObject struct {
+	Id   ID        `json:"id"`
+	Oid  OverlayID `json:"oid"`
+	Body *OverlayOnJSONRequestBody
+}
+
+type OverlayOnResponseObject interface {
+	VisitOverlayOnResponse(w http.ResponseWriter) error
+}
+
+type OverlayOn200JSONResponse LiveAnswer
+
+func (response OverlayOn200JSONResponse) VisitOverlayOnResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OverlayOndefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OverlayOndefaultApplicationProblemPlusJSONResponse) VisitOverlayOnResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8953,6 +9669,30 @@ type StrictServerInterface interface {
 	// (GET /v1/channels/{id}/multiview)
 	GetMultiview(ctx context.Context, request GetMultiviewRequestObject) (GetMultiviewResponseObject, error)
 
+	// (GET /v1/channels/{id}/overlays)
+	ListOverlays(ctx context.Context, request ListOverlaysRequestObject) (ListOverlaysResponseObject, error)
+
+	// (POST /v1/channels/{id}/overlays)
+	CreateOverlay(ctx context.Context, request CreateOverlayRequestObject) (CreateOverlayResponseObject, error)
+
+	// (DELETE /v1/channels/{id}/overlays/{oid})
+	DeleteOverlay(ctx context.Context, request DeleteOverlayRequestObject) (DeleteOverlayResponseObject, error)
+
+	// (GET /v1/channels/{id}/overlays/{oid})
+	GetOverlay(ctx context.Context, request GetOverlayRequestObject) (GetOverlayResponseObject, error)
+
+	// (PATCH /v1/channels/{id}/overlays/{oid})
+	PatchOverlay(ctx context.Context, request PatchOverlayRequestObject) (PatchOverlayResponseObject, error)
+	// PutOverlay Replace an overlay; one on air changes on air, when the new one is drawn
+	// (PUT /v1/channels/{id}/overlays/{oid})
+	PutOverlay(ctx context.Context, request PutOverlayRequestObject) (PutOverlayResponseObject, error)
+
+	// (POST /v1/channels/{id}/overlays/{oid}/off)
+	OverlayOff(ctx context.Context, request OverlayOffRequestObject) (OverlayOffResponseObject, error)
+	// OverlayOn Bring an overlay on air with its fade, over whatever scene is on program
+	// (POST /v1/channels/{id}/overlays/{oid}/on)
+	OverlayOn(ctx context.Context, request OverlayOnRequestObject) (OverlayOnResponseObject, error)
+
 	// (POST /v1/channels/{id}/preview)
 	SetPreview(ctx context.Context, request SetPreviewRequestObject) (SetPreviewResponseObject, error)
 	// CreateRecording Record from now on; the recording begins with the segment on air and goes on until it is stopped, across restarts
@@ -9997,6 +10737,316 @@ func (sh *strictHandler) GetMultiview(ctx echo.Context, id ID) error {
 		return err
 	} else if validResponse, ok := response.(GetMultiviewResponseObject); ok {
 		return validResponse.VisitGetMultiviewResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOverlays operation middleware
+func (sh *strictHandler) ListOverlays(ctx echo.Context, id ID) error {
+	var request ListOverlaysRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOverlays(ctx.Request().Context(), request.(ListOverlaysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOverlays")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOverlaysResponseObject); ok {
+		return validResponse.VisitListOverlaysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateOverlay operation middleware
+func (sh *strictHandler) CreateOverlay(ctx echo.Context, id ID, params CreateOverlayParams) error {
+	var request CreateOverlayRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body CreateOverlayJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateOverlay(ctx.Request().Context(), request.(CreateOverlayRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateOverlay")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateOverlayResponseObject); ok {
+		return validResponse.VisitCreateOverlayResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteOverlay operation middleware
+func (sh *strictHandler) DeleteOverlay(ctx echo.Context, id ID, oid OverlayID, params DeleteOverlayParams) error {
+	var request DeleteOverlayRequestObject
+
+	request.Id = id
+	request.Oid = oid
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteOverlay(ctx.Request().Context(), request.(DeleteOverlayRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteOverlay")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteOverlayResponseObject); ok {
+		return validResponse.VisitDeleteOverlayResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetOverlay operation middleware
+func (sh *strictHandler) GetOverlay(ctx echo.Context, id ID, oid OverlayID) error {
+	var request GetOverlayRequestObject
+
+	request.Id = id
+	request.Oid = oid
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetOverlay(ctx.Request().Context(), request.(GetOverlayRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetOverlay")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetOverlayResponseObject); ok {
+		return validResponse.VisitGetOverlayResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PatchOverlay operation middleware
+func (sh *strictHandler) PatchOverlay(ctx echo.Context, id ID, oid OverlayID, params PatchOverlayParams) error {
+	var request PatchOverlayRequestObject
+
+	request.Id = id
+	request.Oid = oid
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body PatchOverlayJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/merge-patch+json") {
+		var body PatchOverlayApplicationMergePatchPlusJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PatchOverlay(ctx.Request().Context(), request.(PatchOverlayRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PatchOverlay")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PatchOverlayResponseObject); ok {
+		return validResponse.VisitPatchOverlayResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutOverlay operation middleware
+func (sh *strictHandler) PutOverlay(ctx echo.Context, id ID, oid OverlayID, params PutOverlayParams) error {
+	var request PutOverlayRequestObject
+
+	request.Id = id
+	request.Oid = oid
+	request.Params = params
+
+	var body PutOverlayJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutOverlay(ctx.Request().Context(), request.(PutOverlayRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutOverlay")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutOverlayResponseObject); ok {
+		return validResponse.VisitPutOverlayResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OverlayOff operation middleware
+func (sh *strictHandler) OverlayOff(ctx echo.Context, id ID, oid OverlayID) error {
+	var request OverlayOffRequestObject
+
+	request.Id = id
+	request.Oid = oid
+
+	var body OverlayOffJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.OverlayOff(ctx.Request().Context(), request.(OverlayOffRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OverlayOff")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OverlayOffResponseObject); ok {
+		return validResponse.VisitOverlayOffResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OverlayOn operation middleware
+func (sh *strictHandler) OverlayOn(ctx echo.Context, id ID, oid OverlayID) error {
+	var request OverlayOnRequestObject
+
+	request.Id = id
+	request.Oid = oid
+
+	var body OverlayOnJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.OverlayOn(ctx.Request().Context(), request.(OverlayOnRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OverlayOn")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OverlayOnResponseObject); ok {
+		return validResponse.VisitOverlayOnResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -104,6 +104,22 @@ func TestChannelLife(t *testing.T) {
 	for _, action := range []string{"cut", "auto", "ftb"} {
 		c.must(409, "POST", "/v1/channels/main/"+action, `{}`) // it does not run
 	}
+	made = c.must(201, "POST", "/v1/channels/main/overlays", `{"id":"name","kind":"text","text":"Jane Doe","rect":{"x":0.1,"y":0.8,"w":0.4,"h":0.1},"fadeMs":300}`)
+	require.Equal(t, made.header.Get("ETag"), c.must(200, "GET", "/v1/channels/main", "").header.Get("ETag"))
+	c.must(409, "POST", "/v1/channels/main/overlays", `{"id":"name","kind":"clock","rect":{"x":0,"y":0,"w":1,"h":1}}`)
+	for _, bad := range []string{
+		`{"id":"b","kind":"text","rect":{"x":0,"y":0,"w":1,"h":1}}`, `{"id":"b","kind":"text","text":"a","rect":{"x":0.9,"y":0,"w":1,"h":1}}`,
+		`{"id":"b","kind":"clock","zone":"Moon/Sea","rect":{"x":0,"y":0,"w":1,"h":1}}`, `{"id":"b","kind":"text","text":"a\u0000","rect":{"x":0,"y":0,"w":1,"h":1}}`,
+		`{"id":"b","kind":"text","text":"a","rect":{"x":0,"y":0,"w":1,"h":1},"style":{"color":"red"}}`,
+	} {
+		c.must(422, "POST", "/v1/channels/main/overlays", bad)
+	}
+	require.Contains(t, c.must(422, "POST", "/v1/channels/main/overlays", `{"id":"b","kind":"image","rect":{"x":0,"y":0,"w":1,"h":1}}`).body, "not do")
+	require.Contains(t, c.must(200, "PATCH", "/v1/channels/main/overlays/name", `{"text":"John Doe"}`, "If-Match", "*").body, "John")
+	c.must(409, "POST", "/v1/channels/main/overlays/name/on", `{}`) // it does not run
+	c.must(404, "POST", "/v1/channels/main/overlays/nobody/on", `{}`)
+	c.must(204, "DELETE", "/v1/channels/main/overlays/name", "", "If-Match", "*")
+	c.must(404, "GET", "/v1/channels/main/overlays/name", "")
 	c.must(422, "POST", "/v1/channels/main/auto", `{"transition":"explode"}`)
 	c.must(422, "POST", "/v1/channels/main/auto", `{"durationMs":99999}`)
 	c.must(422, "POST", "/v1/channels/main/tbar", `{"position":1.5}`)
@@ -168,7 +184,7 @@ func TestPagesByCursor(t *testing.T) {
 
 func TestWhatIsNotThereSaysSo(t *testing.T) {
 	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
-	for _, path := range []string{"/v1/channels/demo/overlays", "/v1/channels/demo/destinations"} {
+	for _, path := range []string{"/v1/channels/demo/destinations"} {
 		require.Contains(t, c.must(501, "POST", path, `{}`).body, "this version does not do")
 	}
 	c.must(404, "GET", "/v1/frob", "")

@@ -143,6 +143,12 @@ func (c *channels) replace(ctx context.Context, p *program, match api.Match, cha
 	p.stored = stored
 	onAir := p.onAir.Value
 	onAir.Preview = changed.Preview
+	onAir.Overlays = slices.DeleteFunc(slices.Clone(onAir.Overlays), func(id string) bool {
+		return !slices.ContainsFunc(changed.Overlays, func(o api.Overlay) bool { return o.ID == id })
+	})
+	if len(onAir.Overlays) == 0 {
+		onAir.Overlays = nil // as it is after a restart
+	}
 	if err := c.storeAir(ctx, p, onAir); err != nil {
 		return none, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"millrace/api"
@@ -45,6 +46,9 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 		if command.Black != nil {
 			onAir.Black = command.Black.On
 		}
+		if take.Overlay != "" {
+			onAir.Overlays = switched(onAir.Overlays, take.Overlay, take.On)
+		}
 		err = c.storeAir(ctx, p, onAir)
 	}
 	black := p.onAir.Value.Black
@@ -68,6 +72,8 @@ func eventOf(command worker.Command) api.ShowEventType {
 		return api.ShowEventTypePreview
 	case command.Black != nil:
 		return api.ShowEventTypeFtb
+	case command.Overlays != nil:
+		return api.ShowEventTypeOverlay
 	case command.With != nil:
 		return api.ShowEventTypeAuto
 	}
@@ -95,6 +101,11 @@ func (c *channels) command(p *program, take api.Take) (worker.Command, media.Rat
 		if take.Black != nil {
 			command.Black.On = *take.Black
 		}
+	case take.Overlay != "":
+		command.Overlays = map[string]bool{take.Overlay: take.On}
+		if !slices.ContainsFunc(document.Overlays, func(o api.Overlay) bool { return o.ID == take.Overlay }) {
+			return worker.Command{}, rate, api.NotFound("overlay", take.Overlay)
+		}
 	default:
 		command.Cut, command.Bar = &take.Scene, take.TBar
 		if take.Auto || take.TBar != nil {
@@ -112,6 +123,16 @@ func (c *channels) command(p *program, take api.Take) (worker.Command, media.Rat
 		return command, rate, api.Invalid(api.Fault{Pointer: "/at", Detail: fmt.Sprintf("it is more than %v ahead", takeAhead)})
 	}
 	return command, rate, nil
+}
+
+// switched is a list of ids, sorted, with one in it or not.
+func switched(ids []string, id string, on bool) []string {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(other string) bool { return other == id })
+	if on {
+		ids = append(ids, id)
+		slices.Sort(ids)
+	}
+	return ids
 }
 
 // transitionOf is a take's transition, with what it does not say from the
@@ -297,6 +318,11 @@ func (c *channels) ChannelState(id string) (api.ChannelState, error) {
 		s.Transition = transitionState(moving, run.Grid.Rate, s.Frame)
 	}
 	s.Ftb = onAir.Black
+	for _, o := range document.Overlays {
+		if slices.Contains(onAir.Overlays, o.ID) {
+			s.Overlays = append(s.Overlays, o.ID)
+		}
+	}
 	s.Sources = c.sourceStates(document, onAir, moving, run)
 	return s, nil
 }

@@ -30,7 +30,7 @@ func fill(path string) string {
 	if !strings.HasPrefix(path, "/v1/sources/") && !strings.HasPrefix(path, "/v1/users/") {
 		path = strings.Replace(path, "{id}", "01ARZ3NDEKTSV4RRFFQ69G5FAV", 1)
 	}
-	return strings.NewReplacer("{id}", "cam1", "{sid}", "grid", "{source}", "test1").Replace(path)
+	return strings.NewReplacer("{id}", "cam1", "{sid}", "grid", "{oid}", "name", "{source}", "test1").Replace(path)
 }
 
 // endless are the routes that go on answering.

@@ -16,10 +16,11 @@ const audioRendition = "audio"
 // air is what is on a channel's air. It changes with every take, so it is
 // stored apart from the channel's settings.
 type air struct {
-	Program string                       `json:"program"`
-	Black   bool                         `json:"black,omitempty"` // faded to black, or on its way there
-	Preview string                       `json:"preview"`
-	Audio   map[string]api.AudioSettings `json:"audio,omitempty"` // by source; absent is the default
+	Program  string                       `json:"program"`
+	Black    bool                         `json:"black,omitempty"`    // faded to black, or on its way there
+	Overlays []string                     `json:"overlays,omitempty"` // ids of those on air, in their order
+	Preview  string                       `json:"preview"`
+	Audio    map[string]api.AudioSettings `json:"audio,omitempty"` // by source; absent is the default
 }
 
 // audioOf is a source's strip.
@@ -77,6 +78,9 @@ func checkChannel(document api.Channel, known func(source string) bool) []api.Fa
 	c.recording()
 	c.ladder()
 	c.scenes()
+	for _, fault := range scene.ValidateOverlays(document.Overlays) {
+		c.fault("/overlays"+fault.Pointer, "%s", fault.Detail)
+	}
 	return c.faults
 }
 
@@ -191,6 +195,7 @@ func showOf(document api.Channel, onAir air, source func(id string) (api.Source,
 	}
 	show := worker.Show{
 		Channel: document.Id, Program: onAir.Program, Preview: onAir.Preview, Black: onAir.Black,
+		Overlays: slices.Clone(document.Overlays), OverlaysOn: slices.Clone(onAir.Overlays),
 		Canvas:  worker.Canvas{Width: document.Canvas.Width, Height: document.Canvas.Height, Rate: rate},
 		Scenes:  slices.Clone(document.Scenes),
 		AudioID: audioRendition, AudioBitrate: document.Audio.Bitrate,

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"millrace/mixer/scene"
@@ -35,6 +36,11 @@ func (d *desk) apply(command worker.Command, n int64) (code string, err error) {
 			return worker.AckUnknown, fmt.Errorf("no scene %q", preview)
 		}
 	}
+	for id := range command.Overlays {
+		if !slices.ContainsFunc(show.Overlays, func(o scene.Overlay) bool { return o.ID == id }) {
+			return worker.AckUnknown, fmt.Errorf("no overlay %q", id)
+		}
+	}
 	target, code, err := d.target(command, show, preview)
 	if err != nil {
 		return code, err
@@ -60,6 +66,9 @@ func (d *desk) apply(command worker.Command, n int64) (code string, err error) {
 	}
 	if command.Black != nil {
 		d.fadeBlack(*command.Black, n)
+	}
+	for id, on := range command.Overlays {
+		d.overlay(id, on, n)
 	}
 	return "", nil
 }
@@ -177,6 +186,20 @@ func (d *desk) fadeBlack(black worker.Black, n int64) {
 		to = 1
 	}
 	d.black.begin(n, to, d.frames(time.Duration(black.DurationMs)*time.Millisecond))
+}
+
+// overlay brings one on air, or takes it off.
+func (d *desk) overlay(id string, on bool, n int64) {
+	for _, o := range d.show.Overlays {
+		if o.ID != id {
+			continue
+		}
+		to := 0.0
+		if on {
+			to = 1
+		}
+		d.over[id].begin(n, to, d.frames(time.Duration(o.FadeMs)*time.Millisecond))
+	}
 }
 
 // progress describes the transition under way on frame n; nil at rest.

@@ -29,6 +29,10 @@ type desk struct {
 
 	stage   *stage // of the program
 	vision  *vision
+	board   *board
+	now     media.Time       // of the tick
+	swept   media.Time       // the tick on which the board was swept
+	over    map[string]*fade // how much of each overlay is on air, by id
 	black   fade
 	onAir   map[string]float32 // how much of each source is in the program's sound, 0..1; those that are not in it are absent
 	resting bool               // onAir is that of the stage at rest
@@ -40,13 +44,22 @@ type desk struct {
 func newDesk(device gpu.Device, show worker.Show, clock *media.Clock, log *slog.Logger) (*desk, error) {
 	d := &desk{
 		device: device, clock: clock, log: log, rate: show.Canvas.Rate, sources: map[string]*source{}, changed: func(map[string]*source) {},
-		stage: &stage{scene: show.Program}, vision: newVision(device, show.Canvas),
+		stage: &stage{scene: show.Program}, vision: newVision(device, show.Canvas), over: map[string]*fade{},
+	}
+	var err error
+	if d.board, err = newBoard(device, show.Canvas, log); err != nil {
+		return nil, err
 	}
 	if err := d.take(show, show.Program); err != nil {
 		d.close()
 		return nil, err
 	}
 	d.preview, d.before = show.Preview, show.Program
+	for _, id := range show.OverlaysOn {
+		if d.over[id] != nil {
+			d.over[id].to = 1
+		}
+	}
 	if show.Black {
 		d.black.to = 1
 	}
@@ -69,6 +82,9 @@ func (d *desk) check(show worker.Show, program string) error {
 		if faults := s.Validate(ids); len(faults) > 0 {
 			return fmt.Errorf("scene %q: %s: %s", s.ID, faults[0].Pointer, faults[0].Detail)
 		}
+	}
+	if faults := scene.ValidateOverlays(show.Overlays); len(faults) > 0 {
+		return fmt.Errorf("overlays: %s: %s", faults[0].Pointer, faults[0].Detail)
 	}
 	if _, ok := find(show, program); !ok {
 		return fmt.Errorf("scene %q is on program and not in the show", program)
@@ -151,6 +167,24 @@ func (d *desk) refresh() {
 		}
 	}
 	d.resting = false
+	d.prepare()
+}
+
+// prepare has the show's texts drawn, and forgets overlays that are gone.
+func (d *desk) prepare() {
+	var all []scene.Placement
+	over := map[string]*fade{}
+	for _, o := range d.show.Overlays {
+		if over[o.ID] = d.over[o.ID]; over[o.ID] == nil {
+			over[o.ID] = &fade{}
+		}
+		all = append(all, o.Placement())
+	}
+	d.over = over
+	for _, s := range d.show.Scenes {
+		all = append(all, labelled(d.placements(s.ID))...)
+	}
+	d.board.prepare(all, d.now)
 }
 
 // placements is a scene of the show on the canvas.

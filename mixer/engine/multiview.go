@@ -205,9 +205,8 @@ func (d *desk) tiles(program *gpu.Frame) []gpu.Layer {
 		case scene.TileProgram:
 			layers = append(layers, gpu.Layer{Frame: program, Dst: tile.Rect.Pixels(small.Width, small.Height), Fit: gpu.Fill, Opacity: 1})
 		case scene.TilePreview:
-			for _, p := range d.placements(d.preview) {
-				p.Rect, p.Radius, p.Border.Width = p.Rect.Within(tile.Rect), p.Radius*tile.Rect.W, p.Border.Width*tile.Rect.W
-				layers = d.place(layers, p, small)
+			for _, p := range labelled(d.placements(d.preview)) {
+				layers = d.placeIn(layers, p, tile.Rect, small)
 			}
 		case scene.TileSource:
 			layers = d.place(layers, scene.Placement{Source: tile.Source, Rect: tile.Rect, Fit: scene.Contain, Opacity: 1}, small)

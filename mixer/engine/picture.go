@@ -2,6 +2,7 @@ package engine
 
 import (
 	"image"
+	"slices"
 
 	"millrace/gpu"
 	"millrace/internal/media"
@@ -16,6 +17,13 @@ func (d *desk) picture(n int64) ([]gpu.Layer, error) {
 		return nil, nil
 	}
 	layers, err := d.vision.show(d.stage, n, d.draw)
+	for _, o := range d.show.Overlays {
+		if level := d.over[o.ID].at(n); level > 0 {
+			p := o.Placement()
+			p.Opacity *= level
+			layers = d.place(layers, p, d.show.Canvas)
+		}
+	}
 	if err != nil || black <= 0 {
 		return layers, err
 	}
@@ -26,17 +34,62 @@ func (d *desk) picture(n int64) ([]gpu.Layer, error) {
 // draw gives placements with the present pictures.
 func (d *desk) draw(placements []scene.Placement) []gpu.Layer {
 	layers := make([]gpu.Layer, 0, len(placements)+1)
-	for _, p := range placements {
+	for _, p := range labelled(placements) {
 		layers = d.place(layers, p, d.show.Canvas)
 	}
 	return layers
 }
 
+// labelHeight is that of a label's strip, in fractions of the canvas height.
+const labelHeight = 0.06
+
+// labelled is placements, each that has a label with a strip of text on it.
+func labelled(placements []scene.Placement) []scene.Placement {
+	if !slices.ContainsFunc(placements, func(p scene.Placement) bool { return p.Label != "" }) {
+		return placements
+	}
+	all := make([]scene.Placement, 0, 2*len(placements))
+	for _, p := range placements {
+		all = append(all, p)
+		if p.Label == "" {
+			continue
+		}
+		strip := p.Rect
+		strip.H = min(labelHeight, p.Rect.H)
+		strip.Y = p.Rect.Y + p.Rect.H - strip.H
+		all = append(all, scene.Placement{
+			Graphic: scene.Graphic{Kind: scene.KindText, Text: p.Label, Style: scene.Style{Size: 0.035, Background: "#000000a0"}},
+			Rect:    strip, Fit: scene.Fill, Opacity: p.Opacity,
+		})
+	}
+	return all
+}
+
 // place adds a placement on a canvas of some size.
 func (d *desk) place(layers []gpu.Layer, p scene.Placement, canvas worker.Canvas) []gpu.Layer {
 	l := layer(p, canvas)
+	if p.Drawn() {
+		if d.board.layer(p, d.now, &l) {
+			layers = append(layers, l)
+		}
+		return layers
+	}
 	if from := d.sources[p.Source]; from != nil && d.look(from, p.Missing, &l) {
 		layers = append(layers, l)
+	}
+	return layers
+}
+
+// placeIn adds a placement as it is in a part of another canvas.
+func (d *desk) placeIn(layers []gpu.Layer, p scene.Placement, part scene.Rect, canvas worker.Canvas) []gpu.Layer {
+	if !p.Drawn() {
+		p.Rect, p.Radius, p.Border.Width = p.Rect.Within(part), p.Radius*part.W, p.Border.Width*part.W
+		return d.place(layers, p, canvas)
+	}
+	at := len(layers)
+	layers = d.place(layers, p, d.show.Canvas) // a text is drawn for its own canvas, and scaled
+	for i := range layers[at:] {
+		layers[at+i].Dst = p.Rect.Within(part).Pixels(canvas.Width, canvas.Height)
 	}
 	return layers
 }
@@ -84,6 +137,10 @@ func layer(p scene.Placement, canvas worker.Canvas) gpu.Layer {
 // advance moves every source to tick n at t. On a tick that repeats the last
 // picture nothing is drawn; viewed says that all sources are looked at.
 func (d *desk) advance(n int64, t media.Time, repeat, viewed bool) {
+	if d.now = t; int64(t)/int64(drawingLife) != int64(d.swept)/int64(drawingLife) {
+		d.swept = t
+		d.board.sweep(t)
+	}
 	d.stage.settle(n)
 	if !d.resting {
 		d.onAir = d.stage.weights(n)
@@ -115,6 +172,7 @@ func (d *desk) done() {
 
 func (d *desk) close() {
 	d.vision.close()
+	d.board.close()
 	for _, s := range d.sources {
 		s.close()
 	}

@@ -144,6 +144,9 @@ func (p Placement) glide(to Placement, at float64) Placement {
 	if at < 0.5 {
 		way.Fit, way.Border.Color, way.Label = p.Fit, p.Border.Color, p.Label
 	}
+	if p.Rect != to.Rect {
+		way.Label = "" // its strip is drawn for one width
+	}
 	way.Rect = p.Rect.between(to.Rect, at)
 	if p.Crop != to.Crop {
 		way.Crop = p.Crop.orWhole().between(to.Crop.orWhole(), at)

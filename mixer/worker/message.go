@@ -151,21 +151,23 @@ const (
 type Quit struct{}
 
 // Command changes what is on air. What it holds is applied on one tick, in the
-// order Show, Preview, Cut or Bar, Black.
+// order Show, Preview, Cut or Bar, Black, Overlays.
 type Command struct {
 	ID      uint64  `json:"id"`                // assigned by the Host
 	At      int64   `json:"at,omitempty"`      // exactly on this frame; 0 is the next tick
 	Cut     *string `json:"cut,omitempty"`     // scene to put on program; "" takes the preview
 	Preview *string `json:"preview,omitempty"` // scene to put on preview
-	Show    *Show   `json:"show,omitempty"`    // new sources, scenes, audio; its Program, Preview and Black are ignored
+	Show    *Show   `json:"show,omitempty"`    // new sources, scenes, audio; its Program, Preview, Black and OverlaysOn are ignored
 	// With is how the scene of Cut comes on air, or that of Bar; nil cuts. The
 	// scene is program from the first frame that shows something of it.
 	With *scene.Transition `json:"with,omitempty"`
 	// Bar moves the T-bar: how much of the preview, or of the scene of Cut, is on
 	// air, 0..1. At 1 that scene is program, at 0 nothing of it is left.
-	Bar    *float64 `json:"bar,omitempty"`
-	Black  *Black   `json:"black,omitempty"`
-	Expect *string  `json:"expect,omitempty"` // refuse unless this scene is on program
+	Bar   *float64 `json:"bar,omitempty"`
+	Black *Black   `json:"black,omitempty"`
+	// Overlays brings overlays on air (true) and takes them off.
+	Overlays map[string]bool `json:"overlays,omitempty"`
+	Expect   *string         `json:"expect,omitempty"` // refuse unless this scene is on program
 }
 
 // Black fades all of the program, its sound too, to black or back.

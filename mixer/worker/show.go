@@ -10,16 +10,18 @@ import (
 // a Command. Canvas, Ladder and the audio rendition never change in the life
 // of a channel.
 type Show struct {
-	Channel      string        `json:"channel"`
-	Canvas       Canvas        `json:"canvas"`
-	Sources      []Source      `json:"sources"`
-	Scenes       []scene.Scene `json:"scenes"`
-	Program      string        `json:"program"`           // scene id
-	Preview      string        `json:"preview,omitempty"` // scene id; empty while none was set
-	Black        bool          `json:"black,omitempty"`   // faded to black
-	Ladder       []Rung        `json:"ladder"`
-	AudioID      string        `json:"audioId"`      // id of the audio rendition, "audio"
-	AudioBitrate int           `json:"audioBitrate"` // bits per second
+	Channel      string          `json:"channel"`
+	Canvas       Canvas          `json:"canvas"`
+	Sources      []Source        `json:"sources"`
+	Scenes       []scene.Scene   `json:"scenes"`
+	Program      string          `json:"program"`              // scene id
+	Preview      string          `json:"preview,omitempty"`    // scene id; empty while none was set
+	Overlays     []scene.Overlay `json:"overlays,omitempty"`   // the first one lowest
+	OverlaysOn   []string        `json:"overlaysOn,omitempty"` // ids of those on air when the worker begins
+	Black        bool            `json:"black,omitempty"`      // faded to black
+	Ladder       []Rung          `json:"ladder"`
+	AudioID      string          `json:"audioId"`      // id of the audio rendition, "audio"
+	AudioBitrate int             `json:"audioBitrate"` // bits per second
 }
 
 // The program's sound as Opus, which browsers play: a rendition beside the

@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"fmt"
+	"image"
+	"log/slog"
+	"sync"
+	"time"
+	_ "time/tzdata" // a clock's zone, where the worker may read no files
+
+	"millrace/gpu"
+	"millrace/internal/media"
+	"millrace/mixer/engine/graphics"
+	"millrace/mixer/scene"
+	"millrace/mixer/worker"
+)
+
+const (
+	drawingLife  = 10 * time.Second       // of one that is on no scene of the show and was not shown
+	clockAhead   = 500 * time.Millisecond // that a clock's next second is drawn before it comes
+	mostDrawings = 128
+	mostStrip    = gpu.MaxSide
+)
+
+// board draws texts, once for each change, on goroutines of its own: a tick takes
+// what is ready. What is on the show's scenes is drawn before it is needed.
+// Owned by the tick, but for the finished ones.
+type board struct {
+	device gpu.Device
+	canvas worker.Canvas
+	fonts  *graphics.Fonts
+	log    *slog.Logger
+
+	wanted map[drawingKey]bool // of the show
+	shown  map[slot]drawingKey // the newest that was shown at a place
+	mu     sync.Mutex          // of all
+	all    map[drawingKey]*drawing
+	work   sync.WaitGroup
+	busy   chan struct{} // one draws at a time
+}
+
+// drawingKey is all that a drawing depends on.
+type drawingKey struct {
+	graphic       scene.Graphic
+	width, height int // pixels
+}
+
+// slot is a place on the canvas where one drawing follows another.
+type slot struct {
+	rect scene.Rect
+	kind scene.Kind
+}
+
+// drawing is a finished picture with its matte; without them it is under way or
+// cannot be made.
+type drawing struct {
+	picture, matte *gpu.Frame
+	used           media.Time
+}
+
+func newBoard(device gpu.Device, canvas worker.Canvas, log *slog.Logger) (*board, error) {
+	fonts, err := graphics.NewFonts()
+	if err != nil {
+		return nil, err
+	}
+	return &board{
+		device: device, canvas: canvas, fonts: fonts, log: log, wanted: map[drawingKey]bool{}, shown: map[slot]drawingKey{},
+		all: map[drawingKey]*drawing{}, busy: make(chan struct{}, 1),
+	}, nil
+}
+
+// prepare draws ahead what placements show.
+func (b *board) prepare(placements []scene.Placement, t media.Time) {
+	clear(b.wanted)
+	for _, p := range placements {
+		if p.Drawn() && len(b.wanted) < mostDrawings/2 {
+			key := b.key(p, t)
+			b.wanted[key] = true
+			b.find(key, t)
+		}
+	}
+}
+
+// key is that of a placement's drawing at t.
+func (b *board) key(p scene.Placement, t media.Time) drawingKey {
+	size := p.Rect.Pixels(b.canvas.Width, b.canvas.Height).Size()
+	key := drawingKey{p.Graphic, size.X, size.Y}
+	if p.Kind == scene.KindClock {
+		form := p.Text
+		if form == "" {
+			form = "15:04:05"
+		}
+		zone, err := time.LoadLocation(p.Zone)
+		if err != nil {
+			zone = time.UTC
+		}
+		key.graphic = scene.Graphic{Kind: scene.KindText, Text: t.UTC().In(zone).Format(form), Style: p.Style}
+	}
+	return key
+}
+
+// layer shows a placement at t: what is ready of it, or what stood in its place
+// before. l has its destination; false where there is nothing yet.
+func (b *board) layer(p scene.Placement, t media.Time, l *gpu.Layer) bool {
+	key := b.key(p, t)
+	if p.Kind == scene.KindClock {
+		b.find(b.key(p, t.Add(clockAhead)), t)
+	}
+	at := slot{p.Rect, p.Kind}
+	d := b.find(key, t)
+	if d == nil {
+		if d = b.find(b.shown[at], t); d == nil {
+			return false
+		}
+	} else {
+		b.shown[at] = key
+	}
+	l.Frame, l.Matte, l.Fit, l.Crop, l.Radius, l.Border = d.picture, d.matte, gpu.Fill, gpu.Crop{}, 0, gpu.Border{}
+	if p.Kind == scene.KindTicker {
+		b.scroll(p, t, d, l)
+	}
+	return true
+}
+
+// scroll moves a ticker's strip through its rectangle, from its right edge to
+// its left, over and over.
+func (b *board) scroll(p scene.Placement, t media.Time, d *drawing, l *gpu.Layer) {
+	speed := p.Speed
+	if speed == 0 {
+		speed = 0.1
+	}
+	strip, window := d.picture.Size.Width, l.Dst.Dx()
+	way := int64(strip + window)
+	// From the timeline, so that every worker shows the same at the same time.
+	perSecond := max(int64(speed*float64(b.canvas.Width)), 1)
+	whole, rest := int64(t)/int64(time.Second), int64(t)%int64(time.Second)
+	moved := ((whole%way)*(perSecond%way) + rest*perSecond/int64(time.Second)) % way
+	left := (window - int(moved)) &^ 1 // of the strip, in the rectangle
+	from, until := max(left, 0), min(left+strip, window)
+	if from >= until {
+		from, until = 0, 2
+		l.Opacity = 0
+	}
+	l.Dst = image.Rect(l.Dst.Min.X+from, l.Dst.Min.Y, l.Dst.Min.X+until, l.Dst.Max.Y)
+	l.Crop = gpu.Crop{X: float64(from-left) / float64(strip), W: float64(until-from) / float64(strip), H: 1}
+}
+
+// find gives a drawing that is ready; nil while it is not, and it is begun.
+func (b *board) find(key drawingKey, t media.Time) *drawing {
+	if key.width == 0 {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if d := b.all[key]; d != nil {
+		d.used = t
+		if d.picture == nil {
+			return nil
+		}
+		return d
+	}
+	if len(b.all) >= mostDrawings {
+		return nil
+	}
+	b.all[key] = &drawing{used: t}
+	b.work.Go(func() { b.make(key) })
+	return nil
+}
+
+// make draws. One that fails stays empty until nobody asks for it.
+func (b *board) make(key drawingKey) {
+	b.busy <- struct{}{}
+	defer func() { <-b.busy }()
+	picture, matte, err := b.draw(key)
+	if err != nil {
+		b.log.Warn("text is not shown", "err", err)
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	d := b.all[key]
+	if d == nil { // swept
+		picture.Release()
+		matte.Release()
+		return
+	}
+	d.picture, d.matte = picture, matte
+}
+
+func (b *board) draw(key drawingKey) (picture, matte *gpu.Frame, err error) {
+	g := key.graphic
+	switch g.Kind {
+	case scene.KindText:
+		return gpu.NewGraphic(b.device, b.fonts.Text(g.Text, g.Style, image.Pt(key.width, key.height), b.canvas.Height))
+	case scene.KindTicker:
+		return gpu.NewGraphic(b.device, b.fonts.Strip(g.Text, g.Style, key.height, mostStrip, b.canvas.Height))
+	}
+	return nil, nil, fmt.Errorf("draw %q: not done by this version", g.Kind)
+}
+
+// sweep drops what is on no scene and was not shown for a while.
+func (b *board) sweep(t media.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, d := range b.all {
+		if !b.wanted[key] && t.Sub(d.used) > drawingLife {
+			d.release()
+			delete(b.all, key)
+		}
+	}
+	for at, key := range b.shown {
+		if b.all[key] == nil {
+			delete(b.shown, at)
+		}
+	}
+}
+
+func (d *drawing) release() {
+	if d.picture != nil {
+		d.picture.Release()
+		d.matte.Release()
+	}
+}
+
+func (b *board) close() {
+	b.work.Wait()
+	for _, d := range b.all {
+		d.release()
+	}
+	clear(b.all)
+}
