@@ -14,7 +14,7 @@ import (
 // later are the keys and values of the public contract that this version
 // refuses by name, so that nobody takes a planned feature for a typing error.
 var laterKeys = map[string]bool{
-	"backup": true, "slate": true, "loudness": true,
+	"backup": true, "slate": true,
 	"url": true, "asset": true, "s3": true,
 }
 

@@ -1016,6 +1016,9 @@ type Channel struct {
 // ChannelAudio defines model for ChannelAudio.
 type ChannelAudio struct {
 	Bitrate int `json:"bitrate,omitempty,omitzero"`
+
+	// Loudness It may be changed on air
+	Loudness Loudness `json:"loudness,omitempty,omitzero"`
 }
 
 // ChannelLatency How long after its frame is due each stage of the channel is done, over the last 10 s; fromWorker is the way from the encoder to the server alone
@@ -1448,6 +1451,15 @@ type LiveAnswer struct {
 	Preview string    `json:"preview"`
 	Program string    `json:"program"`
 	Time    Timestamp `json:"time"`
+}
+
+// Loudness It may be changed on air
+type Loudness struct {
+	// LimiterDbtp The most, as a true peak
+	LimiterDbtp float64 `json:"limiterDbtp,omitempty,omitzero"`
+
+	// TargetLufs The program is brought to this loudness by EBU R 128, slowly; left as it is unless it is named
+	TargetLufs float64 `json:"targetLufs,omitempty,omitzero"`
 }
 
 // MarkRequest defines model for MarkRequest.

@@ -178,7 +178,7 @@ func checkFrozen(present, changed api.Channel) error {
 	}
 	frozen(present.Canvas == changed.Canvas, "/canvas")
 	frozen(slices.Equal(present.Ladder, changed.Ladder), "/ladder")
-	frozen(present.Audio == changed.Audio, "/audio")
+	frozen(present.Audio.Bitrate == changed.Audio.Bitrate, "/audio/bitrate")
 	frozen(present.Packaging == changed.Packaging, "/packaging")
 	if len(faults) > 0 {
 		return api.Invalid(faults...)
@@ -199,6 +199,7 @@ func showOf(document api.Channel, onAir air, source func(id string) (api.Source,
 		Canvas:  worker.Canvas{Width: document.Canvas.Width, Height: document.Canvas.Height, Rate: rate},
 		Scenes:  slices.Clone(document.Scenes),
 		AudioID: audioRendition, AudioBitrate: document.Audio.Bitrate,
+		Loudness: worker.Loudness{TargetLUFS: document.Audio.Loudness.TargetLufs, LimiterDBTP: document.Audio.Loudness.LimiterDbtp},
 	}
 	for _, rung := range document.Ladder {
 		show.Ladder = append(show.Ladder, worker.Rung{

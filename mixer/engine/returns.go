@@ -25,7 +25,7 @@ type returns struct {
 type soundReturn struct {
 	soundRung
 	source  string
-	limiter audio.Limiter
+	limiter *audio.Limiter
 }
 
 // returnsOf describes the returns that a show asks for, like the program's
@@ -56,7 +56,7 @@ func newReturns(show worker.Show, ready worker.Ready, config Config) returns {
 }
 
 func (r *returns) add(rendition worker.Rendition) *soundReturn {
-	made := &soundReturn{source: rendition.Return, soundRung: soundRung{
+	made := &soundReturn{source: rendition.Return, limiter: audio.NewLimiter(audio.DefaultCeiling), soundRung: soundRung{
 		sound: sound{rendition.ID, audio.Opus(rendition.Bitrate)}, stream: r.next, track: rendition.Track, emit: r.emit,
 	}}
 	r.list = append(r.list, made)

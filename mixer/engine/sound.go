@@ -14,14 +14,15 @@ type soundDesk struct {
 	rate    media.Rate
 	matrix  audio.Matrix
 	program []*soundRung // AAC and Opus of one sound
-	limiter audio.Limiter
+	limiter *audio.Limiter
+	leveler *audio.Leveler
 	level   float32 // of the program at the end of the last tick: what a fade to black left of it
 	returns returns
 }
 
 // newSoundDesk is for the renditions of sound in Ready.
 func newSoundDesk(show worker.Show, ready worker.Ready, config Config) soundDesk {
-	d := soundDesk{rate: show.Canvas.Rate, level: 1, returns: newReturns(show, ready, config)}
+	d := soundDesk{rate: show.Canvas.Rate, level: 1, limiter: audio.NewLimiter(audio.DefaultCeiling), leveler: audio.NewLeveler(), returns: newReturns(show, ready, config)}
 	for i, sound := range soundsOf(show) {
 		stream := len(show.Ladder) + i
 		d.program = append(d.program, &soundRung{
@@ -51,12 +52,15 @@ func (d *soundDesk) tick(n int64, desk *desk, meter *audio.Meter) error {
 		if i := d.returns.index(config.ID); i >= 0 {
 			bus = d.matrix.Part(i)
 		}
-		s.voice.Mix(bus, s.sound(), from-s.delay(), s.strip(desk.onAir[config.ID], soloed))
+		s.voice.Mix(bus, s.sound(), from+audio.Lookahead-s.delay(), s.strip(desk.onAir[config.ID], soloed))
 	}
 	d.matrix.Sum()
 	bus, level := d.matrix.Bus(), float32(1-desk.black.at(n))
+	d.leveler.Aim(desk.show.Loudness.TargetLUFS)
+	d.leveler.Process(bus)
 	bus.Ramp(d.level, level)
 	d.level = level
+	d.limiter.Aim(desk.show.Loudness.Ceiling())
 	d.limiter.Process(bus)
 	meter.Write(bus)
 	for _, r := range d.program {

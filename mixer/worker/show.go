@@ -22,6 +22,7 @@ type Show struct {
 	Ladder       []Rung          `json:"ladder"`
 	AudioID      string          `json:"audioId"`      // id of the audio rendition, "audio"
 	AudioBitrate int             `json:"audioBitrate"` // bits per second
+	Loudness     Loudness        `json:"loudness,omitzero"`
 }
 
 // The program's sound as Opus, which browsers play: a rendition beside the
@@ -95,6 +96,21 @@ type AudioSettings struct {
 	Solo    bool      `json:"solo,omitempty"` // while any source has it, only those with it are heard
 	Mode    AudioMode `json:"mode,omitempty"`
 	DelayMs int       `json:"delayMs"`
+}
+
+// Loudness is what the program's sound is brought to. The zero value limits to
+// -1 dBTP and does no more.
+type Loudness struct {
+	TargetLUFS  float64 `json:"targetLufs,omitempty"`  // 0 leaves the loudness as it is
+	LimiterDBTP float64 `json:"limiterDbtp,omitempty"` // the most, true peak; -1 when 0
+}
+
+// Ceiling is the limiter's, in dBTP.
+func (l Loudness) Ceiling() float64 {
+	if l.LimiterDBTP == 0 {
+		return -1
+	}
+	return l.LimiterDBTP
 }
 
 // Rung is one video rendition of the ladder.

@@ -8,15 +8,15 @@ const Silent = -120.0
 // Loudness measures stereo by ITU-R BS.1770-4 as EBU Tech 3341 asks: momentary
 // over 400 ms, short-term over 3 s, both anew every 100 ms, and integrated with
 // both gates since the start. It takes a few operations a sample and holds no
-// more than 30 steps and a histogram, however long it runs. One goroutine.
+// more than 100 steps and a histogram, however long it runs. One goroutine.
 type Loudness struct {
 	filters [2]kWeighting
 	sum     float64 // of squares in this step
 	count   int     // samples of this step
 
-	steps [shortSteps]float64 // mean squares, the newest at next-1
+	steps [keptSteps]float64 // mean squares, the newest at next-1
 	next  int
-	taken int // steps ever, at most shortSteps
+	taken int // steps ever, at most keptSteps
 
 	blocks [gateBins]struct {
 		count  int
@@ -28,6 +28,7 @@ const (
 	stepSamples    = Hz / 10
 	momentarySteps = 4
 	shortSteps     = 30
+	keptSteps      = 100
 
 	gateFloor = -70.0 // LUFS, the absolute gate
 	gateBins  = 800   // of 0.1 LU from there
@@ -83,8 +84,8 @@ func (f *biquad) settle() {
 // step ends 100 ms; each is the end of a gating block of 400 ms.
 func (l *Loudness) step() {
 	l.steps[l.next] = l.sum / stepSamples
-	l.next = (l.next + 1) % shortSteps
-	l.taken = min(l.taken+1, shortSteps)
+	l.next = (l.next + 1) % keptSteps
+	l.taken = min(l.taken+1, keptSteps)
 	l.sum, l.count = 0, 0
 	if l.taken < momentarySteps {
 		return
@@ -100,7 +101,7 @@ func (l *Loudness) step() {
 // mean is of the newest n steps; steps before the first were silent.
 func (l *Loudness) mean(n int) (sum float64) {
 	for i := 1; i <= n; i++ {
-		sum += l.steps[(l.next-i+shortSteps)%shortSteps]
+		sum += l.steps[(l.next-i+keptSteps)%keptSteps]
 	}
 	return sum / float64(n)
 }
@@ -118,6 +119,35 @@ func (l *Loudness) Momentary() float64 { return lufs(l.mean(momentarySteps)) }
 
 // ShortTerm is the loudness of the newest 3 s, in LUFS.
 func (l *Loudness) ShortTerm() float64 { return lufs(l.mean(shortSteps)) }
+
+// Recent is the gated loudness of the newest 10 s, in LUFS; Silent where nothing
+// passes the gate.
+func (l *Loudness) Recent() float64 {
+	absolute := l.recentAbove(math.Pow(10, (gateFloor+0.691)/10))
+	if absolute == 0 {
+		return Silent
+	}
+	return lufs(l.recentAbove(absolute * math.Pow(10, -gateDepth/10)))
+}
+
+// recentAbove is the mean energy of the kept blocks of 400 ms above a gate.
+func (l *Loudness) recentAbove(gate float64) float64 {
+	count, sum := 0, 0.0
+	for i := 1; i+momentarySteps-1 <= l.taken; i++ {
+		block := 0.0
+		for j := range momentarySteps {
+			block += l.steps[(l.next-i-j+2*keptSteps)%keptSteps]
+		}
+		if block /= momentarySteps; block > gate {
+			count++
+			sum += block
+		}
+	}
+	if count == 0 {
+		return 0
+	}
+	return sum / float64(count)
+}
 
 // Integrated is the gated loudness since the start, in LUFS; Silent before
 // anything passed the gate.

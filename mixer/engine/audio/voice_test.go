@@ -122,36 +122,6 @@ func TestGainMovesWithinOneTick(t *testing.T) {
 	require.Zero(t, voice.TakePeak())
 }
 
-func TestLimiter(t *testing.T) {
-	var limiter Limiter
-	quiet := numbered(0, 480)
-	for i := range quiet[0] {
-		quiet[0][i], quiet[1][i] = quiet[0][i]/600, quiet[1][i]/600
-	}
-	want := NewBlock(480)
-	copy(want[0], quiet[0])
-	copy(want[1], quiet[1])
-	limiter.Process(quiet)
-	require.Equal(t, want, quiet, "below the ceiling nothing changes")
-
-	loud := NewBlock(Hz)
-	for i := range loud[0] {
-		v := 2.5 * float32(math.Sin(2*math.Pi*997*float64(i)/Hz))
-		loud[0][i], loud[1][i] = v, -v/2
-	}
-	limiter.Process(loud)
-	require.LessOrEqual(t, loud.Peak(), ceiling)
-	require.Greater(t, loud.Slice(Hz/2, Hz).Peak(), ceiling*0.98, "not lower than it must be")
-	require.InDelta(t, -0.5, loud[1][Hz-100]/loud[0][Hz-100], 1e-3, "the stereo picture stays")
-	step := steepest(loud.Slice(1000, Hz))
-	require.Less(t, step, float32(0.14), "a limited sine stays smooth")
-
-	for range 20 { // back to unity
-		limiter.Process(NewBlock(Hz / 10))
-	}
-	require.Zero(t, limiter.reduction)
-}
-
 func TestToneDependsOnThePositionOnly(t *testing.T) {
 	tone := NewTone(440, 100_000_000)
 	long, short := NewBlock(5000), NewBlock(100)
