@@ -60,3 +60,25 @@ func TestProgramStaysBelowItsTruePeak(t *testing.T) {
 	b := heard(t, s, s.rate.At(s.first).Add(500*time.Millisecond), s.rate.At(s.first).Add(2500*time.Millisecond))
 	require.Less(t, float64(b.Peak()), 1.0, "the encoder adds a little")
 }
+
+// TestSoundStandsOnItsSample: what the limiter looks ahead is read ahead, so that
+// a tone comes out with the phase it has on the grid, within a sample.
+func TestSoundStandsOnItsSample(t *testing.T) {
+	show := testShow("30")
+	show.Program = "only-b"
+	s := inStudio(t, show, func(t *testing.T, s *studio) { s.until(s.first + 60) })
+	for rendition := 1; rendition <= 2; rendition++ {
+		ring, _ := s.listen(t, rendition)
+		from := noon.Add(1300 * time.Millisecond).Ticks(audio.Hz)
+		b := audio.NewBlock(audio.Hz / 5)
+		ring.Read(from, b)
+		var in, across float64 // with the tone's phase on the grid, and a quarter later
+		for i, v := range b[0] {
+			phase := 2 * math.Pi * 554 * float64((from+int64(i))%audio.Hz) / audio.Hz
+			in += float64(v) * math.Sin(phase)
+			across += float64(v) * math.Cos(phase)
+		}
+		samples := math.Atan2(across, in) / (2 * math.Pi * 554) * audio.Hz
+		require.InDelta(t, 0, samples, 1.5, "rendition %d", rendition)
+	}
+}
