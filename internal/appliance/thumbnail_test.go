@@ -74,6 +74,8 @@ func TestThumbnailsNameThePictureOfEachSegment(t *testing.T) {
 	frame, ok = f.tile(f.sheet(dvr+"thumbnails/0.jpg"), image.Rect(0, 0, 160, 90))
 	require.True(t, ok)
 	require.Equal(t, 2*segment, frame)
+	early := string(f.fetch(fmt.Sprintf("/dvr/main/%d-now/thumbnails.vtt", int64(f.grid.SegmentTime(k))/1e9-60)))
+	require.Contains(t, early, "WEBVTT\n\n00:00:00.000 --> 00:00:03.200\nthumbnails/0.jpg#xywh=0,0,160,90\n", "it begins with what is there")
 	f.exact(segment+20, 2*segment)
 	frame, ok = f.tile(f.sheet("/clips/c/thumbnails/poster.jpg"), poster.Bounds())
 	require.True(t, ok)

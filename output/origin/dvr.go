@@ -96,7 +96,9 @@ func (h *Handler) serveDVR(w http.ResponseWriter, r *http.Request, c *channel, r
 		starting(w, r)
 	default:
 		v := s.view(d)
-		v.drawn = h.config.Draw != nil && s.rewind == 0 // what slides has no first sheet
+		if h.config.Draw != nil && s.rewind == 0 { // what slides has no first sheet
+			v = v.illustrated()
+		}
 		if image, ok := strings.CutPrefix(name, "thumbnails/"); ok && v.drawn {
 			h.serveThumbnail(w, r, v, image)
 			return

@@ -33,6 +33,7 @@ var (
 	acceptRanges  = []string{"bytes"}
 	noStore       = []string{"no-store"}
 	immutable     = []string{"public, max-age=1209600, immutable"} // 14 days (K04)
+	minutes       = []string{"public, max-age=300"}
 	retryInSecond = []string{"1"}
 )
 

@@ -75,6 +75,18 @@ func (v view) smallest() (least *cmaf.Rendition) {
 	return least
 }
 
+// illustrated is the view with thumbnails, which begin with the first segment that
+// is listed, as the time of players does.
+func (v view) illustrated() view {
+	v.drawn = true
+	if r := v.smallest(); r != nil {
+		if rows := v.rows(r); len(rows) > 0 {
+			v.from = max(v.from, rows[0].Number)
+		}
+	}
+	return v
+}
+
 // tileHeight keeps the shape of a rendition.
 func tileHeight(r *cmaf.Rendition, width int) int {
 	return max(2, (width*r.Height/max(r.Width, 1)+1)&^1)
@@ -122,7 +134,7 @@ func (h *Handler) serveThumbnail(w http.ResponseWriter, r *http.Request, v view,
 	header["Content-Type"] = typeImage
 	header["Cache-Control"] = v.ages.plain
 	if whole := to - from; int64(held) == whole && (whole == sheetTiles || columns == 1 || v.ended) {
-		header["Cache-Control"] = immutable
+		header["Cache-Control"] = minutes // not for good: the first segment of a span expires in the end
 	}
 	header["Content-Length"] = []string{strconv.Itoa(len(jpeg))}
 	if r.Method == http.MethodHead {

@@ -44,7 +44,9 @@ func (h *Handler) serveVOD(w http.ResponseWriter, r *http.Request, id, rest stri
 		return
 	}
 	v := rec.view(d)
-	v.drawn = h.config.Draw != nil
+	if h.config.Draw != nil {
+		v = v.illustrated()
+	}
 	name, single := strings.CutPrefix(rest, "iso/")
 	image, thumbnail := strings.CutPrefix(rest, "thumbnails/")
 	switch {
