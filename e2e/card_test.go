@@ -68,6 +68,15 @@ func outliveCards(t *testing.T) (check func(*testing.T)) {
 		require.Equal(t, false, device["usable"])
 		require.NotEmpty(t, device["reason"])
 	}
+	a.eventually(10*time.Second, "there is an alarm for each card", func() bool {
+		var down int
+		for _, alarm := range a.call(200, "GET", "/v1/alarms", nil)["items"].([]any) {
+			if alarm.(map[string]any)["code"] == "device.down" {
+				down++
+			}
+		}
+		return down == 2
+	})
 	require.NotContains(t, a.log.String(), "left on the card")
 	return func(t *testing.T) {
 		require.EqualValues(t, 2, state.Workers.Restarts)

@@ -172,7 +172,7 @@ func (d *cudaDevice) proveNVDEC() error {
 }
 
 // proofPSNR is how near a picture must come back, decibels of luma.
-const proofPSNR = 30
+const proofPSNR = 26
 
 // proveChain sends pictures through an encoder and a decoder and compares.
 func (d *cudaDevice) proveChain(encoder Encoder, decoder Decoder) error {

@@ -1,8 +1,12 @@
 package appliance
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"millrace/api"
 	"millrace/gpu"
@@ -155,3 +159,33 @@ func (d *devices) sample(sample monitor.Sample) {
 		}
 	}
 }
+
+// troubles is what is wrong with the cards.
+func (d *devices) troubles(limits api.AlarmThresholds) (list []trouble) {
+	for _, load := range d.account.Loads() {
+		if load.Down != "" {
+			list = append(list, trouble{
+				code: "device.down", source: load.Place, severity: api.Critical, detail: "The card " + load.Place + " gets no channels: " + load.Down + ".",
+				hint: "millrace doctor says how it is; the driver's own log says more.",
+			})
+		}
+	}
+	for _, card := range d.cards() {
+		i := slices.IndexFunc(d.survey.Cards, func(known gpu.Card) bool { return known.Bus == card.Bus })
+		if i < 0 {
+			continue
+		}
+		name := d.survey.Cards[i].Name
+		if float64(card.Temperature) > float64(limits.TemperatureC) || len(card.Throttled) > 0 {
+			list = append(list, trouble{
+				code: "device.slowed", source: name, severity: api.Warning, lasting: slowedFor,
+				detail: fmt.Sprintf("The card %s is at %d °C and slowed down by %s.", name, card.Temperature, cmp.Or(strings.Join(card.Throttled, " and "), "nothing yet")),
+				hint:   "Look at fans, air and the power limit.",
+			})
+		}
+	}
+	return list
+}
+
+// slowedFor is how long a card is slowed down before it is an alarm.
+const slowedFor = 10 * time.Second

@@ -141,6 +141,11 @@ func TestDeviceHealth(t *testing.T) {
 	require.Contains(t, list[2].Reason, "fallen off the bus")
 	require.Equal(t, "cuda:0", d.place(showOn("main")).Device)
 	require.Equal(t, "cuda:0 has no NVENC that can be used", d.reason("main"))
+	var codes []string
+	for _, trouble := range d.troubles(defaultThresholds()) {
+		codes = append(codes, trouble.code+" "+trouble.source)
+	}
+	require.Equal(t, []string{"device.down cuda:1", "device.slowed cuda:0"}, codes)
 	encoders := d.encoders()
 	require.Equal(t, "h264_nvenc", encoders[1].Codec)
 	require.True(t, encoders[1].Usable)

@@ -85,6 +85,7 @@ func (n *Node) troubles(now time.Time, past *history) []trouble {
 		list = append(list, n.channels.troubles(p, limits, now, past)...)
 	}
 	list = append(list, n.diskTroubles(limits)...)
+	list = append(list, n.devices.troubles(limits)...)
 	if hottest := temperature(); hottest > limits.TemperatureC {
 		list = append(list, trouble{
 			code: "temperature", severity: api.Critical, lasting: 10 * time.Second,

@@ -51,6 +51,9 @@ func fakeWorker(manner string) error {
 	if manner == "dies on a card" && hello.Device != CPU {
 		return errors.New("died")
 	}
+	if !hello.Filler && len(hello.Sets["v1"]) == 0 {
+		return errors.New("a later worker must know the init section's parameter sets")
+	}
 	rate := hello.Show.Canvas.Rate
 	ready := &Ready{Renditions: fakeRenditions(rate, hello.GOPFrames), Encoder: EncoderInfo{Device: hello.Device}}
 	if !hello.Filler {

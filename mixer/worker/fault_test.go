@@ -3,6 +3,7 @@ package worker
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -40,12 +41,7 @@ func TestCardsThatFail(t *testing.T) {
 				shortWatch(config)
 				config.Place, config.OnFault = machine.place, machine.failed
 			})
-			for ready := range c.ready {
-				if ready.Encoder.Device == CPU {
-					break
-				}
-			}
-			c.onAir(t, 0)
+			c.onAirOn(t, CPU)
 			c.frames(t, 30)
 			c.stop()
 			require.Len(t, machine.faults, 2)
@@ -66,8 +62,7 @@ func TestOneCrashLeavesTheCard(t *testing.T) {
 	pid := c.onAir(t, 0)
 	c.host.present().process.Kill()
 	c.onAir(t, pid)
-	<-c.ready
-	require.Equal(t, "cuda:0", (<-c.ready).Encoder.Device)
+	require.Equal(t, "cuda:0", c.host.present().place.Device)
 	c.stop()
 	require.Empty(t, machine.faults)
 }
@@ -85,4 +80,17 @@ func TestWorkerThatLeaks(t *testing.T) {
 	c.frames(t, 30)
 	c.stop()
 	require.Empty(t, machine.faults)
+}
+
+// onAirOn waits until a worker on that device carries the program.
+func (c *channel) onAirOn(t *testing.T, device string) {
+	t.Helper()
+	limit := time.Now().Add(time.Minute)
+	for {
+		if s := c.host.present(); s != nil && s.onAir.Load() && s.place.Device == device {
+			return
+		}
+		require.True(t, time.Now().Before(limit), "no worker on %s", device)
+		time.Sleep(10 * time.Millisecond)
+	}
 }
