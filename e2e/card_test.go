@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -96,4 +97,16 @@ func (a *appliance) encoder() map[string]any {
 func (a *appliance) encodesOn(device string) {
 	a.t.Helper()
 	a.eventually(30*time.Second, "the channel is on "+device, func() bool { return a.encoder()["device"] == device && a.state().State == "running" })
+}
+
+// A node that must have a card does not start without one, and says why.
+func TestACardThatIsRequired(t *testing.T) {
+	t.Parallel()
+	a := newAppliance(t)
+	command := exec.Command(millrace(t), "serve", "--no-demo", "--config", a.config())
+	command.Env = append(os.Environ(), "MILLRACE_GPU__POLICY=require", "MILLRACE_CUDA_LIBRARY=libnothing.so")
+	out, err := command.CombinedOutput()
+	require.Error(t, err)
+	require.Equal(t, 1, command.ProcessState.ExitCode())
+	require.Contains(t, string(out), "gpu.policy is require, and no card can be used: no CUDA driver: libnothing.so")
 }
