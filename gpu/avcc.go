@@ -155,7 +155,7 @@ func Lists(config []byte, track *media.Track) bool {
 
 // agree says in what two sequences differ that one init section must describe.
 // What a decoder sizes itself by (reference frames, the VUI's bitstream
-// restriction) may differ within the level.
+// restriction) may differ within the level, and so may the VUI's buffering.
 func agree(a, b *avc.SPS) error {
 	av, bv := a.VUI, b.VUI
 	if av == nil || bv == nil {
@@ -169,7 +169,7 @@ func agree(a, b *avc.SPS) error {
 		differ = "level"
 	case a.Width != b.Width || a.Height != b.Height || a.ChromaFormatIDC != b.ChromaFormatIDC:
 		differ = "size"
-	case !reflect.DeepEqual(display(av), display(bv)):
+	case !reflect.DeepEqual(display(av), display(bv)) || !samePace(av, bv):
 		differ = "VUI"
 	}
 	if differ != "" {
@@ -178,12 +178,22 @@ func agree(a, b *avc.SPS) error {
 	return nil
 }
 
-// display is the part of the VUI that says how to show and time the pictures.
+// samePace says whether both count the same time for a picture, where both say so.
+func samePace(a, b *avc.VUIParameters) bool {
+	return !a.TimingInfoPresentFlag || !b.TimingInfoPresentFlag || a.NumUnitsInTick*b.TimeScale == b.NumUnitsInTick*a.TimeScale
+}
+
+// display is the part of the VUI that says how to show the pictures. How the stream
+// times and buffers itself beside that (fixed rate, HRD) differs between makes of
+// encoder, and whoever plays takes both from the container.
 func display(v *avc.VUIParameters) avc.VUIParameters {
-	shown := *v
-	shown.BitstreamRestrictionFlag, shown.MotionVectorsOverPicBoundariesFlag = false, false
-	shown.MaxBytesPerPicDenom, shown.MaxBitsPerMbDenom = 0, 0
-	shown.Log2MaxMvLengthHorizontal, shown.Log2MaxMvLengthVertical = 0, 0
-	shown.MaxNumReorderFrames, shown.MaxDecFrameBuffering = 0, 0
-	return shown
+	return avc.VUIParameters{
+		SampleAspectRatioWidth: v.SampleAspectRatioWidth, SampleAspectRatioHeight: v.SampleAspectRatioHeight,
+		OverscanInfoPresentFlag: v.OverscanInfoPresentFlag, OverscanAppropriateFlag: v.OverscanAppropriateFlag,
+		VideoSignalTypePresentFlag: v.VideoSignalTypePresentFlag, VideoFormat: v.VideoFormat, VideoFullRangeFlag: v.VideoFullRangeFlag,
+		ColourDescriptionFlag: v.ColourDescriptionFlag, ColourPrimaries: v.ColourPrimaries,
+		TransferCharacteristics: v.TransferCharacteristics, MatrixCoefficients: v.MatrixCoefficients,
+		ChromaLocInfoPresentFlag:    v.ChromaLocInfoPresentFlag,
+		ChromaSampleLocTypeTopField: v.ChromaSampleLocTypeTopField, ChromaSampleLocTypeBottomField: v.ChromaSampleLocTypeBottomField,
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/Eyevinn/mp4ff/avc"
 	"github.com/stretchr/testify/require"
 )
 
@@ -33,4 +34,21 @@ func FuzzTrackOf(f *testing.F) {
 			_, _ = JoinParameterSets(track, track)
 		}
 	})
+}
+
+// Two encoders may time and buffer a rung in ways of their own, but not show it.
+func TestWhatOneInitSectionDescribes(t *testing.T) {
+	shown := func(change func(*avc.VUIParameters)) *avc.SPS {
+		vui := &avc.VUIParameters{SampleAspectRatioWidth: 1, SampleAspectRatioHeight: 1, ColourDescriptionFlag: true, ColourPrimaries: 1, TimingInfoPresentFlag: true, NumUnitsInTick: 1, TimeScale: 60}
+		change(vui)
+		return &avc.SPS{Profile: 100, Level: 31, Width: 1280, Height: 720, VUI: vui}
+	}
+	same := shown(func(*avc.VUIParameters) {})
+	require.NoError(t, agree(same, shown(func(v *avc.VUIParameters) { v.TimeScale, v.NumUnitsInTick, v.FixedFrameRateFlag = 120, 2, true })))
+	require.NoError(t, agree(same, shown(func(v *avc.VUIParameters) { v.TimingInfoPresentFlag, v.TimeScale = false, 0 })))
+	require.ErrorContains(t, agree(same, shown(func(v *avc.VUIParameters) { v.TimeScale = 50 })), "VUI")
+	require.NoError(t, agree(same, shown(func(v *avc.VUIParameters) { v.NalHrdParametersPresentFlag, v.PicStructPresentFlag = true, true })))
+	require.ErrorContains(t, agree(same, shown(func(v *avc.VUIParameters) { v.ColourPrimaries = 9 })), "VUI")
+	require.ErrorContains(t, agree(same, shown(func(v *avc.VUIParameters) { v.VideoFullRangeFlag = true })), "VUI")
+	require.ErrorContains(t, agree(same, shown(func(v *avc.VUIParameters) { v.SampleAspectRatioWidth = 4 })), "VUI")
 }
