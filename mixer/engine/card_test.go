@@ -287,3 +287,21 @@ func TestRungsThatTheCardDoesNotEncode(t *testing.T) {
 		})
 	}
 }
+
+// A card that is slow makes pictures late, and none goes missing.
+func TestCardThatIsSlow(t *testing.T) {
+	clock, show := media.StartClock(), testShow("30")
+	w := newCardWorker(t)
+	hello := helloFor(t, show, clock, false)
+	hello.Device = "cuda:0"
+	w.start(hello)
+	first := show.Canvas.Rate.Index(clock.Now()) + 3
+	packets, fault := w.mix(first, 5)
+	require.Nil(t, fault)
+	w.fail("slow=20000")
+	more, fault := w.receive(60)
+	require.Nil(t, fault)
+	for i, p := range append(packets, more...) {
+		require.Equal(t, show.Canvas.Rate.At(first+int64(i)), p.PTS)
+	}
+}
