@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,13 +34,22 @@ const (
 )
 
 // Serve is the process's end: one survey, or samples until the server is gone.
-// driver is gpu.OpenWith's.
+// driver is gpu.OpenWith's. Without NVML there are no samples, but for one that says
+// so by having no cards.
 func Serve(ctx context.Context, conn *child.Conn, driver string, watch bool) error {
 	defer func() { _ = conn.Close() }()
 	if !watch {
 		return send(conn, kindSurvey, gpu.Examine(driver))
 	}
 	m, err := monitor.Open(nvml.New())
+	if errors.Is(err, monitor.ErrNoLibrary) {
+		fmt.Fprintln(os.Stderr, "no figures of the cards:", err)
+		if err := send(conn, kindSample, monitor.Sample{}); err != nil {
+			return err
+		}
+		_, _, _ = conn.Receive() // until the server closes
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -142,7 +152,11 @@ func (w *Watch) serve(ctx context.Context, process *child.Process, conn *child.C
 		if kind != kindSample || json.Unmarshal(payload, &sample) != nil {
 			return fmt.Errorf("the cards' process sent kind %d, which is no sample", kind)
 		}
-		timer.Reset(silentLimit)
+		if len(sample.Cards) == 0 { // nor will there be any
+			timer.Stop()
+		} else {
+			timer.Reset(silentLimit)
+		}
 		w.Sampled(sample)
 	}
 }

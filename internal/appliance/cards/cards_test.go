@@ -3,6 +3,7 @@ package cards
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -48,6 +50,8 @@ func card(manner string) error {
 		return conn.Send(kindSurvey, []byte("{"))
 	case "one sample": // then it dies
 		return conn.Send(kindSample, sample)
+	case "no NVML":
+		return Serve(context.Background(), conn, "", true)
 	case "samples":
 		for conn.Send(kindSample, sample) == nil {
 			time.Sleep(time.Millisecond)
@@ -92,4 +96,17 @@ func TestWatch(t *testing.T) {
 			require.GreaterOrEqual(t, got.Load(), wanted)
 		})
 	}
+}
+
+// Where NVML is not, the process says so once and is left alone.
+func TestWatchWithoutNVML(t *testing.T) {
+	if _, err := monitor.Open(nvml.New()); !errors.Is(err, monitor.ErrNoLibrary) {
+		t.Skip("this machine has NVML")
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	w := &Watch{Command: command("no NVML"), Log: slog.New(slog.DiscardHandler), Sampled: func(s monitor.Sample) {
+		require.Empty(t, s.Cards)
+		stop()
+	}}
+	require.NoError(t, w.Run(ctx))
 }
