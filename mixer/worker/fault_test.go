@@ -34,8 +34,7 @@ func TestCardsThatFail(t *testing.T) {
 	for _, test := range []struct{ manner, cause string }{
 		{"loses its card", FaultLost}, {"goes silent on a card", FaultSilent}, {"needs the CPU", FaultRefused}, {"dies on a card", FaultCrashed},
 	} {
-		t.Run(test.manner, func(t *testing.T) {
-			t.Parallel()
+		t.Run(test.manner, func(t *testing.T) { // one after the other: other tests here watch a clock
 			machine := &cards{left: []string{"cuda:0", "cuda:1", CPU}}
 			c := startChannel(t, test.manner, func(config *Config) {
 				shortWatch(config)
