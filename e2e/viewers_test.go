@@ -22,7 +22,10 @@ import (
 // churn is how long viewers come and go: `make soak` takes ten minutes.
 var churn = flag.Duration("churn", 0, "how long viewers come and go; 0: twice each")
 
-const crowd = 50 // viewers at a time
+const (
+	crowd    = 50 // viewers at a time
+	mostStay = 2 * time.Second
+)
 
 // TestViewersComeAndGo: whoever comes and goes leaves the node as it was.
 func TestViewersComeAndGo(t *testing.T) {
@@ -30,6 +33,9 @@ func TestViewersComeAndGo(t *testing.T) {
 	a.testChannel("main")
 	a.waitOnAir("main", "v360")
 	a.come(crowd, 1, 0) // what is made once is there now
+	if *churn > 0 {
+		a.come(crowd, 1<<30, *churn/4) // and what is kept to be used again
+	}
 	before := a.resources()
 	if *churn > 0 {
 		a.come(crowd, 1<<30, *churn)
@@ -98,7 +104,7 @@ func (a *appliance) watchOnce(polite bool) error {
 	case <-time.After(30 * time.Second):
 		return fmt.Errorf("a viewer without picture: %v", pc.ConnectionState())
 	}
-	time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
+	time.Sleep(rand.N(mostStay))
 	if !polite {
 		return nil
 	}
@@ -121,6 +127,10 @@ func (a *appliance) offer(pc *webrtc.PeerConnection, path string) (session strin
 		return "", err
 	}
 	response, answer, err := once("POST", a.mediaURL(path), offer.SDP)
+	for err == nil && response.StatusCode == http.StatusTooManyRequests { // all come from one address
+		time.Sleep(time.Second)
+		response, answer, err = once("POST", a.mediaURL(path), offer.SDP)
+	}
 	if err != nil {
 		return "", err
 	}
