@@ -30,10 +30,13 @@ func stills() worker.Show {
 	return show
 }
 
-// paint replaces a source's slate by one luma value.
+// paint replaces a source's slate by one luma value, on the next tick and before
+// it is composed.
 func paint(s *studio, id string, luma uint8) {
-	s.engine.desk.sources[id].slate.Rewrite()
-	s.engine.desk.sources[id].slate.Fill(gpu.Color{Y: luma, Cb: 128, Cr: 128})
+	s.engine.Do(worker.Command{}, func(worker.Ack) {
+		s.engine.desk.sources[id].slate.Rewrite()
+		s.engine.desk.sources[id].slate.Fill(gpu.Color{Y: luma, Cb: 128, Cr: 128})
+	})
 }
 
 // lumas gives the luma at points of every picture, by frame since first.
