@@ -14,7 +14,7 @@ import (
 )
 
 // TestShowByKeyboard is a show in the control room without a mouse: a source,
-// preview, cut, auto, mute, mark, record, clip and download; axe on every page.
+// preview, cut, auto, overlay, mute, mark, record, clip and download; axe on every page.
 // With SCREENSHOTS=FOLDER it leaves a picture of each page.
 func TestShowByKeyboard(t *testing.T) {
 	requireBrowser(t)
@@ -31,7 +31,8 @@ func TestShowByKeyboard(t *testing.T) {
 			{"id": "one", "name": "One", "layout": "solo", "slots": []string{"one"}}, {"id": "two", "name": "Two", "layout": "solo", "slots": []string{"two"}},
 			{"id": "both", "name": "Both", "layout": "two-up", "slots": []string{"one", "two"}},
 		},
-		"program": "one", "preview": "both", "ladder": []map[string]any{{"id": "v360", "width": 640, "height": 360, "bitrate": 800_000}},
+		"overlays": []map[string]any{{"id": "strap", "name": "Strap", "kind": "text", "text": "Millrace", "rect": map[string]any{"x": 0.1, "y": 0.8, "w": 0.5, "h": 0.1}}},
+		"program":  "one", "preview": "both", "ladder": []map[string]any{{"id": "v360", "width": 640, "height": 360, "bitrate": 800_000}},
 	})
 	a.waitOnAir("main", "v360")
 	command := exec.CommandContext(t.Context(), "node", "browser/control.mjs", "http://"+a.control, a.key, "main",

@@ -118,6 +118,8 @@ try {
   await page.keyboard.type("2");
   await press("Escape");
   await page.waitForSelector('[role="combobox"]', { state: "detached" });
+  await press("k");
+  await page.waitForSelector('[aria-label="Overlays"] [aria-pressed="true"]');
   await press("m");
   await page.waitForSelector("text=MUTED");
   await press("Shift+ArrowDown");
@@ -128,6 +130,7 @@ try {
   await page.keyboard.up("r");
   await page.waitForFunction(() => document.querySelector('[aria-label="Program"]')?.videoWidth > 0, undefined, { timeout: patience });
   await page.waitForFunction(() => [...document.querySelectorAll('[role="meter"]')].some((each) => /dBFS/.test(each.getAttribute("aria-valuetext"))), undefined, { timeout: patience });
+  await page.waitForFunction(() => [...document.querySelectorAll('[aria-label="Preview"]')].some((each) => each.videoWidth > 0), undefined, { timeout: patience }); // of the multiview
   await inspect("control");
 
   await command("DVR:");

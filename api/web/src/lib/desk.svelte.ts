@@ -1,6 +1,6 @@
 // The desk of one channel: what its buttons and keys ask the node to do, and
 // what has been asked for and not been answered yet.
-import { call, Problem, type AudioSettings, type Channel, type ChannelState, type LiveAnswer, type Recording, type Scene, type TransitionType } from "./api";
+import { call, Problem, type AudioSettings, type Channel, type ChannelState, type LiveAnswer, type Overlay, type Recording, type Scene, type TransitionType } from "./api";
 import { title } from "./format";
 import { attempt, notices } from "./notices.svelte";
 import { server } from "./server.svelte";
@@ -48,6 +48,10 @@ export class Desk {
     return this.channel?.sources ?? [];
   }
 
+  get overlays(): Overlay[] {
+    return this.channel?.overlays ?? [];
+  }
+
   get recording(): Recording | undefined {
     return server.recordings.find((recording) => recording.channel === this.id && recording.state === "recording");
   }
@@ -79,6 +83,11 @@ export class Desk {
 
   fadeToBlack(): Promise<unknown> {
     return this.#live("ftb", "ftb", {});
+  }
+
+  toggleOverlay(id: string): Promise<unknown> {
+    const shown = this.state?.overlays?.includes(id);
+    return this.#live(`overlay ${id}`, `overlays/${id}/${shown ? "off" : "on"}`, {});
   }
 
   hotCutTo(scene: string): void {

@@ -34,6 +34,7 @@ export function deskKeys(desk: Desk): Command[] {
     { id: "auto", title: "Bring preview on air by the transition", keys: ["Enter"], run: () => void desk.auto() },
     { id: "ftb", title: "Fade to black, and back", keys: ["F"], run: () => void desk.fadeToBlack() },
     { id: "layout", title: "Layout to preview: G, then 1 to 9", keys: ["G"], run: () => (layoutUntil = performance.now() + chordFor) },
+    { id: "overlay", title: "First overlay on or off", keys: ["K"], run: () => desk.overlays[0] && void desk.toggleOverlay(desk.overlays[0].id) },
     { id: "strip-next", title: "Select the next audio strip", keys: ["ArrowRight"], run: () => step(desk, 1) },
     { id: "strip-previous", title: "Select the audio strip before", keys: ["ArrowLeft"], run: () => step(desk, -1) },
     { id: "follow", title: "Selected strip: sound follows the picture, or not", keys: ["A"], run: () => strip(desk, (s) => ({ mode: desk.audio(s).mode === "follow" ? "on" : "follow" })) },

@@ -132,3 +132,8 @@ export class SceneEdit {
     if (this.desk.state?.preview !== scene.id) await this.desk.preview(scene.id);
   }
 }
+
+/** What a layer shows, in a word or two. */
+export function layerTitle(layer: Layer): string {
+  return layer.source ? title(server.source(layer.source), layer.source) : layer.text || layer.kind || "empty";
+}
