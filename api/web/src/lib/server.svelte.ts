@@ -47,12 +47,9 @@ class Server {
   #again = new Set<string>();
 
   async start(): Promise<void> {
-    const token = new URLSearchParams(location.hash.slice(1)).get("token");
-    if (token) {
-      history.replaceState(null, "", location.pathname);
-      await this.signIn({ token: token.trim() });
-    }
-    if (this.phase !== "signed-out") await this.#enter();
+    addEventListener("hashchange", () => void this.#followLink()); // pasted into a tab that is open
+    await this.#followLink();
+    if (this.phase === "starting") await this.#enter();
     setInterval(() => this.#watch(), 250);
     setInterval(() => this.#poll(false), pollEvery);
     setInterval(() => this.#poll(true), slowPollEvery);
@@ -144,6 +141,14 @@ class Server {
 
   setAudio(channel: string, source: string, settings: AudioSettings): void {
     this.audio = { ...this.audio, [channel]: { ...this.audio[channel], [source]: settings } };
+  }
+
+  /** Signs in with the token of a one-time link, which stands in the fragment. */
+  async #followLink(): Promise<void> {
+    const token = new URLSearchParams(location.hash.slice(1)).get("token");
+    if (!token) return;
+    history.replaceState(null, "", location.pathname);
+    await this.signIn({ token: token.trim() });
   }
 
   async #enter(): Promise<void> {
