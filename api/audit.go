@@ -16,7 +16,8 @@ func (s *Server) audit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		route, params, ok := s.contract.route(r)
-		if !ok || safeMethod(r.Method) && route.Operation.Extensions["x-audit"] != true {
+		changes := !safeMethod(r.Method) && r.URL.Query().Get("dryRun") != "true"
+		if !ok || !changes && route.Operation.Extensions["x-audit"] != true {
 			return next(c)
 		}
 		if err := next(c); err != nil {

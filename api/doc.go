@@ -4,3 +4,4 @@
 package api
 
 //go:generate go tool oapi-codegen --config oapi.yaml openapi.yaml
+//go:generate go tool oapi-codegen --config client/oapi.yaml openapi.yaml

@@ -23,13 +23,15 @@ const (
 )
 
 type cli struct {
-	Serve   serveCommand   `cmd:"" help:"Run the appliance."`
-	Doctor  doctorCommand  `cmd:"" help:"Check this machine and say what to do about what is wrong."`
-	Token   tokenCommands  `cmd:"" help:"Make API keys."`
-	Export  exportCommand  `cmd:"" help:"Print the running node's show: sources, channels, scenes, sound."`
-	Apply   applyCommand   `cmd:"" help:"Make the running node's show as a file says; prints what changes."`
-	Store   storeCommands  `cmd:"" help:"Look at a channel's stored media, repair it, export it."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve       serveCommand       `cmd:"" help:"Run the appliance."`
+	Doctor      doctorCommand      `cmd:"" help:"Check this machine and say what to do about what is wrong."`
+	Token       tokenCommands      `cmd:"" help:"Make API keys."`
+	Export      exportCommand      `cmd:"" help:"Print the running node's show: sources, channels, scenes, sound."`
+	Apply       applyCommand       `cmd:"" help:"Make the running node's show as a file says; prints what changes."`
+	Diagnostics diagnosticsCommand `cmd:"" help:"Write a file for whoever helps: findings, state, alarms; no keys."`
+	Healthcheck healthcheckCommand `cmd:"" hidden:"" help:"Succeed while the node answers; for containers."`
+	Store       storeCommands      `cmd:"" help:"Look at a channel's stored media, repair it, export it."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 
 	Worker      workerCommand      `cmd:"" hidden:"" help:"Run a channel's pictures and sound; started by serve."`
 	ClipEncoder clipEncoderCommand `cmd:"" hidden:"" help:"Encode the beginning of a clip anew; started by serve."`

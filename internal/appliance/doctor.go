@@ -47,6 +47,7 @@ func Healthy(checks []Check) bool {
 // changes nothing and works beside a running node.
 func Examine(ctx context.Context, cfg config.Config) []Check {
 	checks := append([]Check{checkCores()}, checkDevices(ctx, cfg.GPU)...)
+	checks = append(checks, checkSystem()...)
 	running := nodeRuns(ctx, cfg)
 	checks = append(checks, checkData(cfg, running))
 	checks = append(checks, checkVolumes(cfg)...)

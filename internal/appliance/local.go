@@ -143,6 +143,15 @@ func Apply(ctx context.Context, dataDir string, show []byte, dry, prune bool) (a
 	return answer, askRunning(ctx, dataDir, http.MethodPost, fmt.Sprintf("/v1/import?dryRun=%t&prune=%t", dry, prune), json.RawMessage(show), &answer)
 }
 
+// Healthcheck succeeds while the node that runs on a data directory answers.
+func Healthcheck(ctx context.Context, dataDir string) error {
+	if err := running(dataDir); err != nil {
+		return err
+	}
+	var system api.System
+	return askRunning(ctx, dataDir, http.MethodGet, "/v1/system", nil, &system)
+}
+
 func running(dataDir string) error {
 	dir := filepath.Join(dataDir, "state")
 	if _, err := os.Stat(dir); err != nil || !errors.Is(state.Locked(dir), state.ErrLocked) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -267,6 +268,7 @@ func (n *Node) Run(ctx context.Context) error {
 	run(&working, ctx, n.devices.Run)
 	run(&working, ctx, n.channels.tellConditions)
 	run(&working, ctx, n.watchAlarms)
+	run(&working, ctx, func(ctx context.Context) error { return n.notify(ctx, newNotifier(os.Getenv), n.alive) })
 	run(&working, ctx, n.webhooks.Run)
 	run(&serving, readers, n.auditLog.Run)
 	working.Wait()

@@ -134,10 +134,10 @@ func (c *channels) troubles(p *program, limits api.AlarmThresholds, now time.Tim
 	if by, in := past.restarts.grown(document.Id, now, run.host.Restarts()); by >= int64(limits.WorkerRestarts) {
 		add(trouble{code: "worker.restarts", severity: api.Warning, detail: fmt.Sprintf("The worker was replaced %d times in %v.", by, in.Round(time.Second)), hint: "The log says why; a source that crashes the decoder can be taken out of the scene."})
 	}
-	if by, in := past.late.grown(document.Id, now, int64(report.Late)); in > 0 {
+	if by, in := past.late.grown(document.Id, now, int64(report.Late)); in > lateWithin/2 {
 		share := 100 * float64(by) / max(in.Seconds()*float64(run.Grid.Rate.Num)/float64(run.Grid.Rate.Den), 1)
 		if share > limits.LateTicksPercent {
-			add(trouble{code: "ticks.late", severity: api.Warning, detail: fmt.Sprintf("%.1f %% of the last ticks were late.", share), hint: "The machine is too slow for its channels: stop one, or make ladders smaller."})
+			add(trouble{code: "ticks.late", severity: api.Warning, lasting: 3 * time.Second, detail: fmt.Sprintf("%.1f %% of the last ticks were late.", share), hint: "The machine is too slow for its channels: stop one, or make ladders smaller."})
 		}
 	}
 	list = append(list, storeTroubles(document.Id, run.store.State())...)

@@ -42,6 +42,7 @@ func layers() []layer {
 		{path: "output/push", allows: shared},
 		{path: "output/origin", allows: []string{"record", "output/cmaf"}},
 		{path: "record", allows: []string{"output/cmaf"}},
+		{path: "api/client"}, // it stands by itself: others import it
 		{path: "api", allows: []string{"mixer/scene", "internal/events"}},
 		{path: "internal/appliance", allows: []string{everything}},
 		{path: "cmd", allows: []string{everything}},
