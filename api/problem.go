@@ -60,6 +60,12 @@ func Unavailable(code, detail, hint string) *Problem {
 	return problem(http.StatusServiceUnavailable, code, detail, hint)
 }
 
+// Full says that the node has no room to store a change.
+func Full() *Problem {
+	return problem(http.StatusInsufficientStorage, "disk-full", "The disk with the node's own data (node.dataDir) is full.",
+		"Free some space there and try again. What is on air goes on.")
+}
+
 // Invalid lists everything that is wrong with a body.
 func Invalid(faults ...Fault) *Problem {
 	p := problem(http.StatusUnprocessableEntity, "invalid", "The body does not describe something that can be made.", "")

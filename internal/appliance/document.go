@@ -59,6 +59,7 @@ func create[T any](ctx context.Context, store state.Store, kind, id string, valu
 	if errors.Is(err, state.ErrExists) {
 		return api.Stored[T]{}, api.Exists(kind, id)
 	}
+	err = refusal(err)
 	return api.Stored[T]{Value: value, Revision: uint64(revision)}, err
 }
 
@@ -74,7 +75,15 @@ func put[T any](ctx context.Context, store state.Store, kind, id string, value T
 	if errors.Is(err, state.ErrStale) {
 		return api.Stored[T]{}, api.Stale()
 	}
-	return api.Stored[T]{Value: value, Revision: uint64(revision)}, err
+	return api.Stored[T]{Value: value, Revision: uint64(revision)}, refusal(err)
+}
+
+// refusal is the answer to a change that finds no room.
+func refusal(err error) error {
+	if errors.Is(err, state.ErrFull) {
+		return fmt.Errorf("%w: %w", api.Full(), err)
+	}
+	return err
 }
 
 // remove deletes a document at the revision it was read.
@@ -85,5 +94,5 @@ func remove(ctx context.Context, store state.Store, kind, id string, at uint64) 
 	if errors.Is(err, state.ErrStale) {
 		return api.Stale()
 	}
-	return err
+	return refusal(err)
 }

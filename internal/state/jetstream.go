@@ -24,6 +24,7 @@ const (
 
 // Embedded is a Store inside this process. It owns its directory until Close.
 type Embedded struct {
+	dir    string
 	lock   *os.File
 	server *server.Server
 	conn   *nats.Conn
@@ -42,7 +43,7 @@ func OpenEmbedded(ctx context.Context, dir string) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Embedded{lock: lock}
+	e := &Embedded{dir: dir, lock: lock}
 	if err := e.start(ctx, dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("open state store %s: %w", dir, err), e.Close())
 	}
@@ -117,6 +118,26 @@ func (e *Embedded) Close() error {
 
 func key(kind, id string) string { return kind + "." + id }
 
+// A change is refused while less than this is free. A full disk is no answer to
+// JetStream, which then waits for its own time-out, and takes no more changes
+// when there is room again.
+const (
+	leastFree         = 4 << 20 // bytes
+	leastFreeToDelete = 1 << 20 // which makes room
+)
+
+// room says whether so many bytes are free.
+func (e *Embedded) room(bytes int) error {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(e.dir, &fs); err != nil {
+		return fmt.Errorf("measure free space of the state: %w", err)
+	}
+	if free := int64(fs.Bavail) * fs.Bsize; free < int64(bytes) {
+		return fmt.Errorf("%w: %d KiB free in %s", ErrFull, free>>10, e.dir)
+	}
+	return nil
+}
+
 // Get implements Store.
 func (e *Embedded) Get(ctx context.Context, kind, id string) (Document, error) {
 	entry, err := e.kv.Get(ctx, key(kind, id))
@@ -154,6 +175,9 @@ func (e *Embedded) List(ctx context.Context, kind string) ([]Document, error) {
 
 // Create implements Store.
 func (e *Embedded) Create(ctx context.Context, kind, id string, value []byte) (Revision, error) {
+	if err := e.room(leastFree + len(value)); err != nil {
+		return 0, fmt.Errorf("create %s %q: %w", kind, id, err)
+	}
 	rev, err := e.kv.Create(ctx, key(kind, id), value)
 	if errors.Is(err, jetstream.ErrKeyExists) {
 		return 0, fmt.Errorf("%s %q: %w", kind, id, ErrExists)
@@ -166,6 +190,9 @@ func (e *Embedded) Create(ctx context.Context, kind, id string, value []byte) (R
 
 // Put implements Store.
 func (e *Embedded) Put(ctx context.Context, kind, id string, value []byte, at Revision) (Revision, error) {
+	if err := e.room(leastFree + len(value)); err != nil {
+		return 0, fmt.Errorf("write %s %q: %w", kind, id, err)
+	}
 	var rev uint64
 	var err error
 	if at == AnyRevision {
@@ -184,6 +211,9 @@ func (e *Embedded) Put(ctx context.Context, kind, id string, value []byte, at Re
 
 // Delete implements Store.
 func (e *Embedded) Delete(ctx context.Context, kind, id string, at Revision) error {
+	if err := e.room(leastFreeToDelete); err != nil {
+		return fmt.Errorf("delete %s %q: %w", kind, id, err)
+	}
 	var options []jetstream.KVDeleteOpt
 	if at != AnyRevision {
 		options = append(options, jetstream.LastRevision(uint64(at)))

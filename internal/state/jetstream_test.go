@@ -1,6 +1,9 @@
 package state
 
 import (
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,4 +80,38 @@ func TestReopenKeepsWhatWasAcknowledged(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, rev, got.Revision)
 	require.Equal(t, "v", string(got.Value))
+}
+
+// F24: a full disk refuses changes at once, and takes them again when it has
+// room.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
+		t.Skipf("no file system can be mounted here: %v", err)
+	}
+	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	e, err := OpenEmbedded(t.Context(), dir)
+	require.NoError(t, err)
+	defer e.Close()
+	_, err = e.Create(t.Context(), "thing", "a", []byte("1"))
+	require.NoError(t, err)
+	filler, err := os.Create(filepath.Join(dir, "filler"))
+	require.NoError(t, err)
+	defer filler.Close()
+	for err == nil {
+		_, err = filler.Write(make([]byte, 4096))
+	}
+	for range 20 {
+		_, err = e.Create(t.Context(), "thing", "b", make([]byte, 1000))
+		require.ErrorIs(t, err, ErrFull)
+		_, err = e.Put(t.Context(), "thing", "a", []byte("2"), AnyRevision)
+		require.ErrorIs(t, err, ErrFull)
+		require.ErrorIs(t, e.Delete(t.Context(), "thing", "a", AnyRevision), ErrFull)
+	}
+	require.NoError(t, filler.Truncate(0))
+	_, err = e.Create(t.Context(), "thing", "b", []byte("3"))
+	require.NoError(t, err)
+	read, err := e.Get(t.Context(), "thing", "a")
+	require.NoError(t, err)
+	require.Equal(t, "1", string(read.Value))
 }

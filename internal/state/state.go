@@ -27,6 +27,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	ErrExists   = errors.New("exists already")
 	ErrStale    = errors.New("changed in the meantime")
+	// ErrFull says that the disk has no room for a change.
+	ErrFull = errors.New("no space left for the state")
 	// ErrLocked says that another process owns the data directory.
 	ErrLocked = errors.New("data directory is in use by another process")
 )
