@@ -47,7 +47,7 @@ type channelConfig struct {
 	OnAir        func()                   // a run has begun; it does not wait
 	Clips        string                   // directory of what exact clips have of their own
 	Reencoder    record.Reencoder         // for the beginnings of exact clips
-	Reported     func(worker.Report)      // must not block
+	Reported     func(worker.Report)      // called by one goroutine
 	Feed         func(source string) feed // nil where there is none, as for test sources
 	Origin       *origin.Handler
 	Viewers      *whep.Server // nil where WebRTC is off
@@ -65,6 +65,7 @@ type feed interface {
 //	feeds -> worker host -> program -> packager -> store -> origin
 type channel struct {
 	channelConfig
+	reports *reports
 	store   *record.Store
 	host    *worker.Host
 	program fanOut                       // every packet of every rendition
@@ -84,12 +85,12 @@ type channel struct {
 
 // newChannel makes a run over the channel's store.
 func newChannel(config channelConfig) *channel {
-	c := &channel{channelConfig: config, store: config.Store, unpackage: func() {}, feeds: map[string]func(){}}
+	c := &channel{channelConfig: config, reports: newReports(), store: config.Store, unpackage: func() {}, feeds: map[string]func(){}}
 	c.host = worker.NewHost(worker.Config{
 		Channel: config.ID, Show: config.Show, Clock: config.Clock, Rate: config.Grid.Rate, GOPFrames: config.Grid.GOPFrames(),
 		Place: func() worker.Place { return config.Devices.place(config.Show()) }, OnFault: func(f worker.Fault) { config.Devices.failed(config.ID, f) },
 		Command: config.Worker, MemoryLimit: workerMemory, RecycleMemory: workerLeaks, RecyclePictures: workerPictures,
-		OnReady: c.beginProgram, OnWorker: c.connectFeeds, OnReport: config.Reported, Log: config.Log,
+		OnReady: c.beginProgram, OnWorker: c.connectFeeds, OnReport: c.reports.put, Log: config.Log,
 	})
 	if config.Viewers != nil {
 		c.viewing = &viewing{
@@ -114,6 +115,8 @@ func (c *channel) Run(ctx context.Context) error {
 	}
 	listing := begin(ctx, func(ctx context.Context) { c.stages.watch(ctx, c.store, c.Clock) })
 	defer listing.stop()
+	looking := begin(ctx, func(ctx context.Context) { c.reports.run(ctx, c.Reported) })
+	defer looking.stop()
 	err := c.host.Run(ctx)
 	c.disconnectFeeds()
 	c.Origin.Add(c.ID, origin.Channel{Store: c.store, Off: true})
