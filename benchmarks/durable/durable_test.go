@@ -51,5 +51,5 @@ func TestRunsBriefly(t *testing.T) {
 	require.Zero(t, report.Figures["killedLostParts"])
 	require.Positive(t, report.Figures["loadedParts"])
 	require.Zero(t, report.Figures["readersRefused"])
-	require.Less(t, report.Figures["bytesPerMediaByte"], 1.02)
+	require.Less(t, report.Figures["bytesBeyondMediaPercent"], 2.0)
 }

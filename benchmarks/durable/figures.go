@@ -136,7 +136,7 @@ func reopen(ctx context.Context, in *input, config Config, dir string, figures m
 	}
 	figures["reopenHours"], figures["reopenMs"] = config.History.Hours(), contest.Median(took)
 	amplified, err := in.amplification()
-	figures["bytesPerMediaByte"] = amplified
+	figures["bytesBeyondMediaPercent"] = 100 * (amplified - 1)
 	return err
 }
 
