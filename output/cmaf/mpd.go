@@ -43,6 +43,9 @@ type MPD struct {
 	TimeURL string
 	// Latency is where players should stay behind live; 0 means DefaultLatency.
 	Latency time.Duration
+	// Anywhere says that viewers may be anywhere in what is listed, as in
+	// start-over: no latency is asked for, to which dash.js would bring them back.
+	Anywhere bool
 	// Base stands before RENDITION/ in the names of segments; "" or ending in "/".
 	Base string
 	// Thumbnails stand in static manifests; nil for none.
@@ -164,14 +167,16 @@ func (m *MPD) describeLive(out *mpd.MPD) {
 	start, _ := m.span()
 	out.TimeShiftBufferDepth = duration(max(min(m.Depth, m.PublishTime.Sub(start)), 0))
 	out.SuggestedPresentationDelay = duration(latency)
-	milliseconds := uint32(latency.Milliseconds())
-	out.ServiceDescription = []*mpd.ServiceDescriptionType{{
-		Latencies: []*mpd.LatencyType{{
-			ReferenceId: referenceTimeID, Target: mpd.Ptr(milliseconds),
-			Min: mpd.Ptr(milliseconds / 2), Max: mpd.Ptr(milliseconds * 2),
-		}},
-		PlaybackRates: []*mpd.PlaybackRateType{{Min: minPlaybackRate, Max: maxPlaybackRate}},
-	}}
+	if !m.Anywhere {
+		milliseconds := uint32(latency.Milliseconds())
+		out.ServiceDescription = []*mpd.ServiceDescriptionType{{
+			Latencies: []*mpd.LatencyType{{
+				ReferenceId: referenceTimeID, Target: mpd.Ptr(milliseconds),
+				Min: mpd.Ptr(milliseconds / 2), Max: mpd.Ptr(milliseconds * 2),
+			}},
+			PlaybackRates: []*mpd.PlaybackRateType{{Min: minPlaybackRate, Max: maxPlaybackRate}},
+		}}
+	}
 	out.UTCTimings = []*mpd.DescriptorType{{SchemeIdUri: isoTimeScheme, Value: m.TimeURL}}
 	// The timeline counts as UTC reads, without leap seconds: no correction.
 	out.LeapSecondInformation = &mpd.LeapSecondInformationType{}

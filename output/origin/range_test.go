@@ -79,6 +79,17 @@ func TestSpansOverAGapAndAChangeOfRungs(t *testing.T) {
 	require.Equal(t, 200, s.get(span+"manifest.mpd").StatusCode)
 }
 
+// Whoever looks back in something that goes on is not asked to return to its end.
+func TestStartOverAsksForNoLatency(t *testing.T) {
+	s := newStage(t)
+	s.segments(s.first, s.first+9)
+	require.Contains(t, s.get("/live/main/manifest.mpd").body, "<ServiceDescription")
+	require.Contains(t, s.get("/dvr/main/rewind-10/manifest.mpd").body, "<ServiceDescription")
+	over := s.get("/dvr/main/" + s.at(s.first, 0) + "-now/manifest.mpd").body
+	require.Contains(t, over, `type="dynamic"`)
+	require.NotContains(t, over, "<ServiceDescription")
+}
+
 // readingSlowly asks for a path and takes next to nothing of the answer.
 func (s *stage) readingSlowly(path string) net.Conn {
 	conn, err := net.Dial("tcp", s.server.Listener.Addr().String())

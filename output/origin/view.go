@@ -176,7 +176,7 @@ func (v view) mediaPlaylist(r *cmaf.Rendition) cmaf.MediaPlaylist {
 }
 
 func (v view) manifest() *document {
-	m := cmaf.MPD{TimeURL: v.timeURL, Base: v.path, Static: v.ended, Latency: v.latency}
+	m := cmaf.MPD{TimeURL: v.timeURL, Base: v.path, Static: v.ended, Latency: v.latency, Anywhere: v.kind == cmaf.Event}
 	if v.drawn {
 		m.Thumbnails = v.thumbnailSet()
 	}
