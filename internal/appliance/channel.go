@@ -65,7 +65,7 @@ type feed interface {
 //	feeds -> worker host -> program -> packager -> store -> origin
 type channel struct {
 	channelConfig
-	reports *reports
+	reports *reporting
 	store   *record.Store
 	host    *worker.Host
 	program fanOut                       // every packet of every rendition
@@ -85,7 +85,7 @@ type channel struct {
 
 // newChannel makes a run over the channel's store.
 func newChannel(config channelConfig) *channel {
-	c := &channel{channelConfig: config, reports: newReports(), store: config.Store, unpackage: func() {}, feeds: map[string]func(){}}
+	c := &channel{channelConfig: config, reports: newReporting(), store: config.Store, unpackage: func() {}, feeds: map[string]func(){}}
 	c.host = worker.NewHost(worker.Config{
 		Channel: config.ID, Show: config.Show, Clock: config.Clock, Rate: config.Grid.Rate, GOPFrames: config.Grid.GOPFrames(),
 		Place: func() worker.Place { return config.Devices.place(config.Show()) }, OnFault: func(f worker.Fault) { config.Devices.failed(config.ID, f) },

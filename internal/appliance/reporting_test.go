@@ -14,7 +14,7 @@ import (
 // what he sees next.
 func TestReportsWaitForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newReports()
+		r := newReporting()
 		ctx, cancel := context.WithCancel(t.Context())
 		slow := make(chan struct{})
 		var seen []int64

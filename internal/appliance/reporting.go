@@ -6,17 +6,17 @@ import (
 	"millrace/mixer/worker"
 )
 
-// reports hands what a worker says of itself to those who look at it. They look
+// reporting hands what a worker says of itself to those who look at it. They look
 // at sources and channels too, which may wait for a slow disk of the node's data;
 // the worker's packets, which come the same way, must not.
-type reports struct {
+type reporting struct {
 	newest chan worker.Report // capacity 1: who is late sees the newest only
 }
 
-func newReports() *reports { return &reports{newest: make(chan worker.Report, 1)} }
+func newReporting() *reporting { return &reporting{newest: make(chan worker.Report, 1)} }
 
 // put never blocks. It is called by one goroutine at a time.
-func (r *reports) put(report worker.Report) {
+func (r *reporting) put(report worker.Report) {
 	select {
 	case <-r.newest:
 	default:
@@ -25,7 +25,7 @@ func (r *reports) put(report worker.Report) {
 }
 
 // run hands reports on until the context ends.
-func (r *reports) run(ctx context.Context, take func(worker.Report)) {
+func (r *reporting) run(ctx context.Context, take func(worker.Report)) {
 	for {
 		select {
 		case report := <-r.newest:
