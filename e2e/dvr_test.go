@@ -156,18 +156,23 @@ func (a *appliance) holdRecording(id string, began, ended int64) {
 	pictures := a.decoded("-i", a.file("/vod/"+id+"/download.mp4"))
 	last := number(t, pictures[0], began) - 1
 	require.Equal(t, p.sequence*segmentFrames, last+1)
-	jumps := 0
+	jumps, repeats := 0, 0
 	for i, picture := range pictures {
 		if n, ok := pattern.ReadCounter(picture); ok { // filler shows none
 			at := last + int64(int32(n-uint32(last)))
-			require.Greater(t, at, last, "picture %d", i)
-			if at != last+1 {
+			require.GreaterOrEqual(t, at, last, "picture %d", i)
+			switch at {
+			case last:
+				repeats++
+			case last + 1:
+			default:
 				jumps++
 			}
 			last = at
 		}
 	}
-	require.LessOrEqual(t, jumps, 3, "but for the time the server was down nothing is missing")
+	require.LessOrEqual(t, repeats, 10, "a late tick repeats a picture; more is no noise of the machine")
+	require.LessOrEqual(t, jumps, 3+repeats, "but for the time the server was down nothing is missing")
 	require.Equal(t, p.next()*segmentFrames-1, last)
 	out, err := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0",
 		a.mediaURL("/vod/"+id+"/download.mp4")).Output()
