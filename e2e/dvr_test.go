@@ -212,19 +212,20 @@ func (a *appliance) holdClip(first int64) {
 	}{
 		{422, map[string]any{"channel": "main", "start": stamp(end), "end": stamp(first)}},
 		{422, map[string]any{"channel": "main", "start": stamp(first), "end": stamp(first + 25*7200)}},
-		{422, map[string]any{"channel": "main", "start": stamp(first), "end": stamp(end), "mode": "exact"}},
 		{409, map[string]any{"channel": "main", "start": stamp(first - 25*3600), "end": stamp(end - 25*3600)}},
 		{404, map[string]any{"channel": "other", "start": stamp(first), "end": stamp(end)}},
 	} {
 		a.call(wrong.status, "POST", "/v1/clips", wrong.body)
 	}
 	soon := a.state().Frame + 20
-	ahead := a.call(202, "POST", "/v1/clips", map[string]any{"channel": "main", "start": stamp(soon - 40), "end": stamp(soon)})
+	ahead := a.call(202, "POST", "/v1/clips", map[string]any{"channel": "main", "start": stamp(soon - 41), "end": stamp(soon), "mode": "exact"})
 	require.Equal(t, "pending", ahead["state"])
 	a.eventually(20*time.Second, "the clip is ready", func() bool {
 		return a.call(200, "GET", "/v1/clips/"+ahead["id"].(string), nil)["state"] == "ready"
 	})
 	pictures := a.decoded("-i", a.mediaURL("/clips/"+ahead["id"].(string)+".mp4"))
+	require.Len(t, pictures, 41)
+	require.Equal(t, soon-41, number(t, pictures[0], soon), "an exact clip begins with the frame that was asked for")
 	require.Equal(t, soon-1, number(t, pictures[len(pictures)-1], soon))
 	for _, id := range []string{id, ahead["id"].(string)} {
 		a.call(204, "DELETE", "/v1/clips/"+id, nil)
