@@ -19,7 +19,7 @@ var laterKeys = map[string]bool{
 }
 
 // laterValues are refused likewise.
-var laterValues = map[string]bool{"image": true, "pull": true, "file": true, "still": true, "token": true}
+var laterValues = map[string]bool{"pull": true, "file": true, "still": true, "token": true}
 
 var unsupportedProperty = regexp.MustCompile(`property "([^"]+)" is unsupported`)
 

@@ -85,19 +85,19 @@ func (e AssetFormat) Valid() bool {
 
 // Defines values for AssetKind.
 const (
-	Font  AssetKind = "font"
-	Image AssetKind = "image"
-	Video AssetKind = "video"
+	AssetKindFont  AssetKind = "font"
+	AssetKindImage AssetKind = "image"
+	AssetKindVideo AssetKind = "video"
 )
 
 // Valid indicates whether the value is a known member of the AssetKind enum.
 func (e AssetKind) Valid() bool {
 	switch e {
-	case Font:
+	case AssetKindFont:
 		return true
-	case Image:
+	case AssetKindImage:
 		return true
-	case Video:
+	case AssetKindVideo:
 		return true
 	default:
 		return false
@@ -359,6 +359,7 @@ func (e LayerFit) Valid() bool {
 // Defines values for LayerKind.
 const (
 	LayerKindClock  LayerKind = "clock"
+	LayerKindImage  LayerKind = "image"
 	LayerKindSource LayerKind = "source"
 	LayerKindText   LayerKind = "text"
 )
@@ -367,6 +368,8 @@ const (
 func (e LayerKind) Valid() bool {
 	switch e {
 	case LayerKindClock:
+		return true
+	case LayerKindImage:
 		return true
 	case LayerKindSource:
 		return true
@@ -479,9 +482,31 @@ func (e OnLossThen) Valid() bool {
 	}
 }
 
+// Defines values for OverlayFit.
+const (
+	OverlayFitContain OverlayFit = "contain"
+	OverlayFitCover   OverlayFit = "cover"
+	OverlayFitFill    OverlayFit = "fill"
+)
+
+// Valid indicates whether the value is a known member of the OverlayFit enum.
+func (e OverlayFit) Valid() bool {
+	switch e {
+	case OverlayFitContain:
+		return true
+	case OverlayFitCover:
+		return true
+	case OverlayFitFill:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OverlayKind.
 const (
 	OverlayKindClock  OverlayKind = "clock"
+	OverlayKindImage  OverlayKind = "image"
 	OverlayKindText   OverlayKind = "text"
 	OverlayKindTicker OverlayKind = "ticker"
 )
@@ -490,6 +515,8 @@ const (
 func (e OverlayKind) Valid() bool {
 	switch e {
 	case OverlayKindClock:
+		return true
+	case OverlayKindImage:
 		return true
 	case OverlayKindText:
 		return true
@@ -1557,6 +1584,8 @@ type KeyView struct {
 
 // Layer defines model for Layer.
 type Layer struct {
+	// Asset Of an image: the id of an asset that is a picture; it has no radius and no border
+	Asset  string `json:"asset,omitempty,omitzero"`
 	Border struct {
 		Color string `json:"color,omitempty,omitzero"`
 
@@ -1712,8 +1741,14 @@ type OnLossThen string
 
 // Overlay defines model for Overlay.
 type Overlay struct {
+	// Asset Of an image: the id of an asset that is a picture. What is transparent in it stays so
+	Asset string `json:"asset,omitempty,omitzero"`
+
 	// FadeMs How long it takes to come and to go
 	FadeMs int `json:"fadeMs,omitempty,omitzero"`
+
+	// Fit Of an image; contain unless it is named
+	Fit OverlayFit `json:"fit,omitempty,omitzero"`
 
 	// Id Examples: cam1
 	Id   Slug        `json:"id"`
@@ -1738,6 +1773,9 @@ type Overlay struct {
 	// Zone Of a clock, like Europe/Berlin; UTC unless it is named
 	Zone string `json:"zone,omitempty,omitzero"`
 }
+
+// OverlayFit Of an image; contain unless it is named
+type OverlayFit string
 
 // OverlayKind defines model for Overlay.Kind.
 type OverlayKind string

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"image"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -129,21 +128,6 @@ func (a *assets) OpenAsset(id string) (io.ReadSeekCloser, api.Asset, error) {
 		return nil, asset.Value, fmt.Errorf("open asset %q: %w", id, err)
 	}
 	return file, asset.Value, nil
-}
-
-// Picture is an image asset, decoded. It takes a while and up to 130 MB.
-func (a *assets) Picture(id string) (image.Image, error) {
-	file, asset, err := a.OpenAsset(id)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if asset.Kind != api.Image {
-		return nil, fmt.Errorf("open picture %q: it is a %s", id, asset.Kind)
-	}
-	a.looks.Lock()
-	defer a.looks.Unlock()
-	return decodePicture(file)
 }
 
 // CreateAsset implements api.Assets.

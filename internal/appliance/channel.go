@@ -42,6 +42,7 @@ type channelConfig struct {
 	ReserveBytes int64
 	Volumes      []string // directories that hold the stores of all channels
 	Devices      *devices
+	Assets       *assets // the pictures that scenes and overlays name
 	Clock        *media.Clock
 	Worker       child.Command
 	OnAir        func()                   // a run has begun; it does not wait
@@ -90,7 +91,7 @@ func newChannel(config channelConfig) *channel {
 		Channel: config.ID, Show: config.Show, Clock: config.Clock, Rate: config.Grid.Rate, GOPFrames: config.Grid.GOPFrames(),
 		Place: func() worker.Place { return config.Devices.place(config.Show()) }, OnFault: func(f worker.Fault) { config.Devices.failed(config.ID, f) },
 		Command: config.Worker, MemoryLimit: workerMemory, RecycleMemory: workerLeaks, RecyclePictures: workerPictures,
-		OnReady: c.beginProgram, OnWorker: c.connectFeeds, OnReport: c.reports.put, Log: config.Log,
+		Picture: config.Assets.Picture, OnReady: c.beginProgram, OnWorker: c.connectFeeds, OnReport: c.reports.put, Log: config.Log,
 	})
 	if config.Viewers != nil {
 		c.viewing = &viewing{

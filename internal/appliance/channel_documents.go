@@ -44,13 +44,13 @@ func (c *channels) GetChannel(id string) (api.Stored[api.Channel], error) {
 
 // ChannelFaults implements api.Channels.
 func (c *channels) ChannelFaults(document api.Channel) []api.Fault {
-	return checkChannel(completed(document), c.knownSource)
+	return checkChannel(completed(document), c.knownSource, c.base.Assets.pictureFault)
 }
 
 // CreateChannel implements api.Channels.
 func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api.Stored[api.Channel], error) {
 	document = completed(document)
-	if faults := checkChannel(document, c.knownSource); len(faults) > 0 {
+	if faults := checkChannel(document, c.knownSource, c.base.Assets.pictureFault); len(faults) > 0 {
 		return api.Stored[api.Channel]{}, api.Invalid(faults...)
 	}
 	if err := c.fits(document); err != nil {
@@ -129,7 +129,7 @@ func (c *channels) replace(ctx context.Context, p *program, match api.Match, cha
 	if err := checkFrozen(present.Value, changed); err != nil {
 		return none, err
 	}
-	if faults := checkChannel(changed, c.knownSource); len(faults) > 0 {
+	if faults := checkChannel(changed, c.knownSource, c.base.Assets.pictureFault); len(faults) > 0 {
 		return none, api.Invalid(faults...)
 	}
 	if changed.Program != present.Value.Program {

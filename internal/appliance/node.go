@@ -159,7 +159,7 @@ func (n *Node) openRegistry(ctx context.Context) error {
 		return err
 	}
 	n.channels, err = openChannels(ctx, n.store, n.sources, channelConfig{
-		Viewers: n.webrtc.viewers(), Bus: n.bus, Devices: n.devices,
+		Viewers: n.webrtc.viewers(), Bus: n.bus, Devices: n.devices, Assets: n.assets,
 		Volumes: n.config.Storage.Volumes, ReserveBytes: n.config.Storage.ReserveBytes,
 		Clock: n.clock, Origin: n.origin, Log: n.log,
 		Worker:    child.Command{Args: []string{"worker"}, Env: n.devices.environment(), Stderr: n.childLine("worker")},

@@ -71,7 +71,7 @@ func completed(document api.Channel) api.Channel {
 }
 
 // checkChannel finds everything in a completed document that its schema cannot.
-func checkChannel(document api.Channel, known func(source string) bool) []api.Fault {
+func checkChannel(document api.Channel, known func(source string) bool, picture func(asset string) (fault string)) []api.Fault {
 	c := channelCheck{document: document}
 	c.canvas()
 	c.sources(known)
@@ -81,6 +81,7 @@ func checkChannel(document api.Channel, known func(source string) bool) []api.Fa
 	for _, fault := range scene.ValidateOverlays(document.Overlays) {
 		c.fault("/overlays"+fault.Pointer, "%s", fault.Detail)
 	}
+	c.pictures(picture)
 	return c.faults
 }
 
@@ -113,6 +114,29 @@ func (c *channelCheck) sources(known func(string) bool) {
 			c.fault(pointer, "there is no source %q", id)
 		}
 		seen[id] = true
+	}
+}
+
+// pictures holds what layers and overlays show against the assets.
+func (c *channelCheck) pictures(fault func(asset string) string) {
+	check := func(pointer string, g scene.Graphic) {
+		if g.Kind != scene.KindImage || g.Asset == "" {
+			return
+		}
+		if why := fault(g.Asset); why != "" {
+			c.fault(pointer+"/asset", "%s", why)
+		}
+	}
+	for i, s := range c.document.Scenes {
+		for j, layer := range s.Layers {
+			check(fmt.Sprintf("/scenes/%d/layers/%d", i, j), layer.Graphic)
+		}
+	}
+	for i, o := range c.document.Overlays {
+		check(fmt.Sprintf("/overlays/%d", i), o.Graphic)
+	}
+	if n := len(scene.Assets(c.document.Scenes, c.document.Overlays)); n > scene.MaxAssets {
+		c.fault("/overlays", "the scenes and overlays show %d different assets; %d is the most", n, scene.MaxAssets)
 	}
 }
 

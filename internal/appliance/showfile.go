@@ -214,7 +214,7 @@ func (p *planner) planChannels() {
 			p.fault(pointer+"/id", "%q stands here twice", document.Id)
 		}
 		p.channels[document.Id] = document
-		for _, fault := range checkChannel(document, p.knownSource) {
+		for _, fault := range checkChannel(document, p.knownSource, p.node.assets.pictureFault) {
 			p.fault(pointer+fault.Pointer, "%s", fault.Detail)
 		}
 		present, err := p.node.GetChannel(document.Id)

@@ -22,7 +22,7 @@ const (
 	mostStrip    = gpu.MaxSide
 )
 
-// board draws texts, once for each change, on goroutines of its own: a tick takes
+// board draws texts and images, once for each change, on goroutines of its own: a tick takes
 // what is ready. What is on the show's scenes is drawn before it is needed.
 // Owned by the tick, but for the finished ones.
 type board struct {
@@ -33,7 +33,8 @@ type board struct {
 
 	wanted map[drawingKey]bool // of the show
 	shown  map[slot]drawingKey // the newest that was shown at a place
-	mu     sync.Mutex          // of all
+	album  album
+	mu     sync.Mutex // of all
 	all    map[drawingKey]*drawing
 	work   sync.WaitGroup
 	busy   chan struct{} // one draws at a time
@@ -43,7 +44,14 @@ type board struct {
 type drawingKey struct {
 	graphic       scene.Graphic
 	width, height int // pixels
+	// Of an image; nil while the server has not sent it.
+	picture *image.RGBA
+	fit     scene.Fit
+	crop    scene.Rect
 }
+
+// missing reports whether it is of an image that the server has not sent.
+func (k drawingKey) missing() bool { return k.graphic.Kind == scene.KindImage && k.picture == nil }
 
 // slot is a place on the canvas where one drawing follows another.
 type slot struct {
@@ -84,8 +92,12 @@ func (b *board) prepare(placements []scene.Placement, t media.Time) {
 // key is that of a placement's drawing at t.
 func (b *board) key(p scene.Placement, t media.Time) drawingKey {
 	size := p.Rect.Pixels(b.canvas.Width, b.canvas.Height).Size()
-	key := drawingKey{p.Graphic, size.X, size.Y}
-	if p.Kind == scene.KindClock {
+	key := drawingKey{graphic: p.Graphic, width: size.X, height: size.Y}
+	switch p.Kind {
+	case scene.KindImage:
+		key.graphic = scene.Graphic{Kind: scene.KindImage, Asset: p.Asset}
+		key.picture, key.fit, key.crop = b.album.find(p.Asset), p.Fit, p.Crop
+	case scene.KindClock:
 		form := p.Text
 		if form == "" {
 			form = "15:04:05"
@@ -109,6 +121,9 @@ func (b *board) layer(p scene.Placement, t media.Time, l *gpu.Layer) bool {
 	at := slot{p.Rect, p.Kind}
 	d := b.find(key, t)
 	if d == nil {
+		if key.missing() {
+			return false
+		}
 		if d = b.find(b.shown[at], t); d == nil {
 			return false
 		}
@@ -147,7 +162,7 @@ func (b *board) scroll(p scene.Placement, t media.Time, d *drawing, l *gpu.Layer
 
 // find gives a drawing that is ready; nil while it is not, and it is begun.
 func (b *board) find(key drawingKey, t media.Time) *drawing {
-	if key.width == 0 {
+	if key.width == 0 || key.missing() {
 		return nil
 	}
 	b.mu.Lock()
@@ -173,7 +188,7 @@ func (b *board) make(key drawingKey) {
 	defer func() { <-b.busy }()
 	picture, matte, err := b.draw(key)
 	if err != nil {
-		b.log.Warn("text is not shown", "err", err)
+		b.log.Warn("drawing is not shown", "kind", key.graphic.Kind, "err", err)
 		return
 	}
 	b.mu.Lock()
@@ -194,8 +209,10 @@ func (b *board) draw(key drawingKey) (picture, matte *gpu.Frame, err error) {
 		return gpu.NewGraphic(b.device, b.fonts.Text(g.Text, g.Style, image.Pt(key.width, key.height), b.canvas.Height))
 	case scene.KindTicker:
 		return gpu.NewGraphic(b.device, b.fonts.Strip(g.Text, g.Style, key.height, mostStrip, b.canvas.Height))
+	case scene.KindImage:
+		return gpu.NewGraphic(b.device, graphics.Picture(key.picture, image.Pt(key.width, key.height), key.fit, key.crop))
 	}
-	return nil, nil, fmt.Errorf("draw %q: not done by this version", g.Kind)
+	return nil, nil, fmt.Errorf("draw %q: nobody draws that", g.Kind)
 }
 
 // sweep drops what is on no scene and was not shown for a while.

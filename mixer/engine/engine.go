@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -132,6 +133,12 @@ func (e *Engine) Gone(source string) {
 	if input := (*e.inputs.Load())[source]; input != nil {
 		input.End()
 	}
+}
+
+// Picture takes what layers and overlays of kind image show of an asset, nil for
+// nothing any more. It may be called from any goroutine and never blocks.
+func (e *Engine) Picture(asset string, picture *image.RGBA) error {
+	return e.desk.board.album.put(asset, picture)
 }
 
 // Do takes a command and calls reply once, from a tick, when it took effect or

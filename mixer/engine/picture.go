@@ -141,6 +141,9 @@ func (d *desk) advance(n int64, t media.Time, repeat, viewed bool) {
 		d.swept = t
 		d.board.sweep(t)
 	}
+	if d.board.album.renewed() {
+		d.prepare() // it is drawn before it is needed
+	}
 	d.stage.settle(n)
 	if !d.resting {
 		d.onAir = d.stage.weights(n)

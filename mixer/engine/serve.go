@@ -171,6 +171,8 @@ func (s *session) listen(ctx context.Context) error {
 			s.engine.RequestKey(m.Rung)
 		case *worker.Watch:
 			s.engine.Watch(*m)
+		case *worker.Picture:
+			err = s.engine.Picture(m.Asset, m.Image)
 		case *worker.Quit:
 			return nil
 		default:

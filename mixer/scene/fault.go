@@ -106,11 +106,7 @@ func (v *validation) placement(at string, p Placement) {
 	if p.Crop != (Rect{}) {
 		v.rect(at+"/crop", p.Crop, "source")
 	}
-	switch p.Fit {
-	case "", Cover, Contain, Fill:
-	default:
-		v.add(at+"/fit", "must be cover, contain or fill")
-	}
+	v.fit(at+"/fit", p.Fit)
 	v.fraction(at+"/opacity", p.Opacity, 1)
 	v.fraction(at+"/radius", p.Radius, 0.5)
 	v.fraction(at+"/border/width", p.Border.Width, 0.5)
@@ -119,6 +115,14 @@ func (v *validation) placement(at string, p Placement) {
 		v.check(err == nil, at+"/border/color", "must be a colour like #rrggbb")
 	}
 	v.check(p.Z >= -1000 && p.Z <= 1000, at+"/z", "must be -1000 to 1000")
+}
+
+func (v *validation) fit(at string, f Fit) {
+	switch f {
+	case "", Cover, Contain, Fill:
+	default:
+		v.add(at, "must be cover, contain or fill")
+	}
 }
 
 func (v *validation) missing(at string, m Missing) {

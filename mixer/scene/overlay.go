@@ -1,6 +1,7 @@
 package scene
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -13,6 +14,7 @@ type Overlay struct {
 	Name string `json:"name,omitempty"`
 	Graphic
 	Rect    Rect    `json:"rect"`              // where, in fractions of the canvas
+	Fit     Fit     `json:"fit,omitempty"`     // of an image; empty is Contain
 	Opacity float64 `json:"opacity,omitempty"` // 0..1; 1 when 0
 	FadeMs  int     `json:"fadeMs,omitempty"`  // how long it takes to come and to go; 0 is at once
 }
@@ -26,6 +28,9 @@ const (
 // Placement is the overlay as a layer.
 func (o Overlay) Placement() Placement {
 	p := Placement{Graphic: o.Graphic, Rect: o.Rect, Fit: Fill, Opacity: o.Opacity}
+	if o.Kind == KindImage {
+		p.Fit = cmp.Or(o.Fit, Contain)
+	}
 	if p.Opacity == 0 {
 		p.Opacity = 1
 	}
@@ -39,6 +44,8 @@ func (o Overlay) Validate() []Fault {
 	v.check(utf8.RuneCountInString(o.Name) <= MaxNameLen, "/name", "is longer than %d characters", MaxNameLen)
 	v.graphic("", o.Graphic)
 	v.rect("/rect", o.Rect, "canvas")
+	v.check(o.Fit == "" || o.Kind == KindImage, "/fit", "is for an image")
+	v.fit("/fit", o.Fit)
 	v.fraction("/opacity", o.Opacity, 1)
 	v.check(o.FadeMs >= 0 && int64(o.FadeMs) <= MaxFade.Milliseconds(), "/fadeMs", "must be 0 to %d", MaxFade.Milliseconds())
 	return v.faults

@@ -108,7 +108,7 @@ func Glide(from, to []Placement, p float64) []Placement {
 	}
 	for i, old := range from {
 		match := slices.IndexFunc(left, func(n Placement) bool { return n.Graphic == old.Graphic && n.Source == old.Source })
-		if match < 0 || old.Drawn() && left[match].Rect != old.Rect {
+		if match < 0 || old.Drawn() && (left[match].Rect != old.Rect || left[match].Crop != old.Crop) {
 			old.Opacity *= 1 - p
 			all = append(all, ranked{old, lerp(float64(i), -1, p)}) // it sinks
 			continue

@@ -131,6 +131,13 @@ func (w *fakeOnAir) serve() error {
 			}
 		case *KeyFrame:
 			w.note("key of "+m.Rung, func(r *SourceReport) { r.Frames++ })
+		case *Picture:
+			w.note("picture "+m.Asset, func(r *SourceReport) {
+				r.Frames++
+				if r.Width = 0; m.Image != nil {
+					r.Width = m.Image.Rect.Dx()
+				}
+			})
 		case *TrackChange:
 			w.streams.Store(m.Stream, m.Source)
 		case *StreamPacket:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -54,6 +55,9 @@ type Config struct {
 	GOPFrames int64      // 8 parts
 	// Place says where the next worker works; it is asked for every one.
 	Place func() Place
+	// Picture decodes an asset that the show names, scaled down to that many
+	// pixels where it has more. nil: there are none. It may take a second.
+	Picture func(asset string, pixels int) (*image.RGBA, error)
 	// OnFault hears that a place other than the CPU failed a worker, before Place
 	// is asked again. May be nil.
 	OnFault    func(Fault)
@@ -207,6 +211,10 @@ func (h *Host) Do(ctx context.Context, command Command) (Ack, error) {
 	s := h.present()
 	if s == nil || !s.onAir.Load() {
 		return Ack{}, ErrNoWorker
+	}
+	if command.Show != nil {
+		s.give(*command.Show)
+		defer s.withdraw(*command.Show) // whatever the answer: the worker has the show, or the next one starts with it
 	}
 	limit := commandLimit
 	if command.At > 0 {

@@ -11,6 +11,7 @@ const (
 	kindQuit    byte = 7
 	kindKey     byte = 8
 	kindWatch   byte = 9
+	kindPicture byte = 10
 	kindReady   byte = 16
 	kindAck     byte = 17
 	kindReport  byte = 18

@@ -11,7 +11,7 @@ import (
 
 // Version of the protocol. Server and worker are one binary, so a difference
 // is a fault, not something to negotiate.
-const Version = 2
+const Version = 3
 
 // Message is what crosses the worker socket, one per frame of child.Conn.
 //

@@ -34,7 +34,8 @@ type session struct {
 	recycled   bool        // it was asked to make room for another
 	pending    map[uint64]chan Ack
 
-	over chan struct{} // closed when nothing more will be received
+	gallery gallery
+	over    chan struct{} // closed when nothing more will be received
 }
 
 // serve is child.Supervisor's Serve.
@@ -46,7 +47,7 @@ func (h *Host) serve(ctx context.Context, process *child.Process, conn *child.Co
 	s := &session{
 		host: h, process: process, conn: conn, outbox: newOutbox(), began: time.Now(), show: hello.Show,
 		place: Place{hello.Device, hello.Driver}, rungs: map[string]bool{},
-		pending: map[uint64]chan Ack{}, over: make(chan struct{}),
+		pending: map[uint64]chan Ack{}, gallery: newGallery(), over: make(chan struct{}),
 	}
 	if err := s.outbox.control(hello); err != nil {
 		return err
@@ -57,6 +58,7 @@ func (h *Host) serve(ctx context.Context, process *child.Process, conn *child.Co
 	var helpers sync.WaitGroup
 	helpers.Go(func() { s.send(work) })
 	helpers.Go(func() { s.watch(ctx, work) })
+	helpers.Go(func() { s.furnish(work) })
 
 	err = s.receive()
 	s.leave()
@@ -182,6 +184,7 @@ func (s *session) ready(ready *Ready) error {
 	if err := s.catchUp(); err != nil {
 		return err
 	}
+	close(s.gallery.caughtUp)
 	if err := s.host.watched(s); err != nil {
 		return err
 	}
@@ -262,6 +265,7 @@ func (s *session) acknowledge(ack Ack) {
 
 // send writes what waits for the worker until work ends.
 func (s *session) send(work context.Context) {
+	greeted := false
 	for {
 		change, message, err := s.outbox.next(work)
 		if err != nil {
@@ -272,6 +276,10 @@ func (s *session) send(work context.Context) {
 		}
 		if err == nil {
 			err = Send(s.conn, message)
+		}
+		if err == nil && !greeted { // the first is hello
+			greeted = true
+			close(s.gallery.greeted)
 		}
 		if err != nil {
 			if work.Err() == nil {

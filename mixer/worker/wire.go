@@ -48,6 +48,8 @@ func encode(m Message) ([][]byte, error) {
 		return marshal(wireBegin{m.Stream, m.First, wireRendition{
 			ID: m.Rendition.ID, Track: toWire(m.Rendition.Track), Bitrate: m.Rendition.Bitrate, Return: m.Rendition.Return,
 		}})
+	case *Picture:
+		return encodePicture(m)
 	case *Quit:
 		return nil, nil
 	}
@@ -94,6 +96,8 @@ func decode(kind byte, payload []byte) (Message, error) {
 		return unmarshal(payload, &KeyFrame{})
 	case kindWatch:
 		return unmarshal(payload, &Watch{})
+	case kindPicture:
+		return decodePicture(payload)
 	case kindMeters:
 		return unmarshal(payload, &Meters{})
 	}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"image"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,8 @@ func messages() []Message {
 		},
 		&Begin{Stream: 8, First: 1 << 40, Rendition: Rendition{ID: "return-cam1", Track: sound, Bitrate: 96_000, Return: "cam1"}},
 		&End{Stream: 8},
+		&Picture{Asset: "logo", Image: &image.RGBA{Pix: []byte("12345678"), Stride: 8, Rect: image.Rect(0, 0, 2, 1)}},
+		&Picture{Asset: "logo"},
 		&KeyFrame{Rung: "v720"},
 		&Watch{Meters: true, Multiview: true},
 		&Meters{Frame: 7, Program: Level{Peak: [2]float64{-1, -2.5}, Momentary: -23}, Sources: map[string]Level{"cam1": {TruePeak: -120}}},
@@ -91,10 +94,17 @@ func TestDecodeRefuses(t *testing.T) {
 		payload string
 	}{
 		{"unknown kind", 99, ""},
+		{"picture without an asset", kindPicture, "\x00\x00\x01\x00\x01RGBA"},
+		{"picture cut short", kindPicture, "\x01a\x00\x01\x00\x01RGB"},
+		{"picture without sizes", kindPicture, "\x01a\x00\x01\x00"},
+		{"bytes behind a picture", kindPicture, "\x01a\x00\x01\x00\x01RGBAx"},
+		{"picture of one side", kindPicture, "\x01a\x00\x01\x00\x00"},
+		{"picture that is too wide", kindPicture, "\x01a\x20\x01\x00\x01" + strings.Repeat("RGBA", 8193)},
+		{"asset that is too long", kindPicture, "\x41" + strings.Repeat("a", 65) + "\x00\x00\x00\x00"},
 		{"short packet", kindPacket, strings.Repeat("x", packetHeaderSize-1)},
 		{"unknown packet flags", kindPacket, strings.Repeat("\x80", packetHeaderSize)},
 		{"another version", kindHello, `{"version":1,"gopFrames":1,"show":{"canvas":{"rate":"30"}}}`},
-		{"hello without rate", kindHello, `{"version":2,"gopFrames":1}`},
+		{"hello without rate", kindHello, `{"version":3,"gopFrames":1}`},
 		{"show without rate", kindCommand, `{"show":{}}`},
 		{"unknown field", kindStart, `{"frame":1,"fame":2}`},
 		{"two values", kindStart, `{"frame":1}{}`},

@@ -1,5 +1,5 @@
-// Package graphics draws text in pure Go: any script, mixed directions, with
-// fonts that stand in for what the bundled one lacks.
+// Package graphics draws text and scales pictures in pure Go: any script, mixed
+// directions, with fonts that stand in for what the bundled one lacks.
 package graphics
 
 import (
