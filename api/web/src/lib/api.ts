@@ -20,6 +20,7 @@ export type Key = Schemas["KeyView"];
 export type Scope = Schemas["Scope"];
 export type System = Schemas["System"];
 export type Capabilities = Schemas["Capabilities"];
+export type Asset = Schemas["Asset"];
 export type Overlay = Schemas["Overlay"];
 export type MultiviewTile = Schemas["MultiviewTile"];
 export type LayoutCell = Schemas["LayoutCell"];
