@@ -40,7 +40,6 @@ ffmpeg_packages() {
 	want dpkg-dev tool dpkg-source
 	want debian-archive-keyring test -e /usr/share/keyrings/debian-archive-keyring.gpg
 	want libx264-dev lib x264
-	want libopus-dev lib opus
 	want libdav1d-dev lib dav1d
 	want zlib1g-dev lib zlib
 }
@@ -52,6 +51,7 @@ build_packages() {
 	want ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 	want libyuv-dev header libyuv.h
 	want libsrt-openssl-dev lib srt
+	want libopus-dev lib opus
 	ffmpeg_packages
 }
 

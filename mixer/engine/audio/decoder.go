@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/asticode/go-astiav"
 
@@ -13,8 +14,26 @@ import (
 // packetPadding is what decoders may read past the end of a packet.
 const packetPadding = 64
 
-// decoder turns the access units of one track into FFmpeg frames whose PTS is
-// channel time in nanoseconds. One goroutine.
+// unitDecoder turns the access units of one track into FFmpeg frames. One
+// goroutine.
+type unitDecoder interface {
+	// hole is how much of the time before an access unit decode fills too.
+	hole(p *media.Packet) time.Duration
+	// decode shows every frame that became ready, valid during the call only.
+	decode(p *media.Packet, show func(*astiav.Frame) error) error
+	close()
+}
+
+// newDecoder opens the decoder for a track.
+func newDecoder(track *media.Track) (unitDecoder, error) {
+	if plainOpus(track) {
+		return newOpusDecoder(track.Channels)
+	}
+	return newFFmpegDecoder(track)
+}
+
+// decoder is a unitDecoder of FFmpeg's. The frames' PTS is channel time in
+// nanoseconds. One goroutine.
 type decoder struct {
 	context *astiav.CodecContext
 	packet  *astiav.Packet
@@ -42,8 +61,7 @@ func decoderName(codec media.Codec) string {
 	return ""
 }
 
-// newDecoder opens a decoder for a track.
-func newDecoder(track *media.Track) (*decoder, error) {
+func newFFmpegDecoder(track *media.Track) (*decoder, error) {
 	codec := astiav.FindDecoderByName(decoderName(track.Codec))
 	if codec == nil {
 		return nil, fmt.Errorf("open audio decoder for %q: no such decoder", track.Codec)
@@ -78,6 +96,8 @@ func extraData(track *media.Track) []byte {
 	}
 	return track.Config
 }
+
+func (d *decoder) hole(*media.Packet) time.Duration { return 0 }
 
 // decode takes one access unit and shows every frame that became ready. A
 // frame is valid during the call only.

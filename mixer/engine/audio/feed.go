@@ -16,7 +16,7 @@ import (
 type Feed struct {
 	ring      *Ring
 	track     *media.Track
-	decoder   *decoder // nil until a track opened
+	decoder   unitDecoder // nil until a track opened
 	resampler *resampler
 	align     aligner
 	end       media.Time // where the newest frame without its own PTS would begin
@@ -43,7 +43,7 @@ func (f *Feed) Write(p *media.Packet) error {
 	if f.decoder == nil {
 		return fmt.Errorf("%w: %q has no decoder", ErrTrack, p.Track.ID)
 	}
-	f.end = p.PTS
+	f.end = p.PTS.Add(-f.decoder.hole(p))
 	return f.decoder.decode(p, f.place)
 }
 
