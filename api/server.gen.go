@@ -1447,7 +1447,7 @@ type LiveAnswer struct {
 	Frame int64 `json:"frame"`
 
 	// Ftb The program is faded to black or on its way there
-	Ftb     bool      `json:"ftb,omitempty,omitzero"`
+	Ftb     bool      `json:"ftb"`
 	Preview string    `json:"preview"`
 	Program string    `json:"program"`
 	Time    Timestamp `json:"time"`

@@ -19,7 +19,7 @@ const (
 	kindAlarm      = "alarm"
 	kindThresholds = "thresholds"
 	alarmsKept     = 500              // cleared ones
-	clearAfter     = 5 * time.Second  // of calm
+	clearAfter     = 20 * time.Second // of calm: what comes and goes is one alarm
 	sameWithin     = 10 * time.Minute // what comes back within it is the same alarm
 )
 
