@@ -24,12 +24,18 @@ page.on("console", (message) => message.type() === "error" && report.errors.push
 
 const press = (...keys) => keys.reduce((done, each) => done.then(() => page.keyboard.press(each)), Promise.resolve());
 
-/** Opens a page or runs a command by its name. */
+/** Opens a page or runs a command by its name. Whoever finds another one selected, as when a list came anew, tries again. */
 async function command(name) {
-  await press("Control+k");
-  await page.waitForSelector('[role="combobox"]:focus');
-  await page.keyboard.type(name);
-  await page.waitForFunction((n) => document.querySelector('[role="option"][aria-selected="true"]')?.textContent?.includes(n), name);
+  for (let tries = 5; ; tries--) {
+    await press("Control+k");
+    await page.waitForSelector('[role="combobox"]:focus');
+    await page.keyboard.type(name);
+    const selected = page.waitForFunction((n) => document.querySelector('[role="option"][aria-selected="true"]')?.textContent?.includes(n), name, { timeout: patience / 6 });
+    if (await selected.then(() => true, () => false)) break;
+    if (tries === 1) throw new Error(`the palette does not offer ${name}: ${await page.evaluate(() => document.querySelector('[role="combobox"]')?.value)}`);
+    await press("Escape");
+    await page.waitForSelector('[role="combobox"]', { state: "detached" });
+  }
   await press("Enter");
 }
 
