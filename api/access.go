@@ -81,6 +81,11 @@ func (s *Server) GetSystem(context.Context, GetSystemRequestObject) (GetSystemRe
 	return GetSystem200JSONResponse(s.backend.System()), nil
 }
 
+// ListFigures answers GET /v1/system/figures.
+func (s *Server) ListFigures(_ context.Context, r ListFiguresRequestObject) (ListFiguresResponseObject, error) {
+	return ListFigures200JSONResponse{Items: s.backend.Figures(r.Params.Since)}, nil
+}
+
 // GetCapabilities answers GET /v1/system/capabilities.
 func (s *Server) GetCapabilities(context.Context, GetCapabilitiesRequestObject) (GetCapabilitiesResponseObject, error) {
 	return GetCapabilities200JSONResponse(s.backend.Capabilities()), nil

@@ -41,6 +41,8 @@ type Backend interface {
 	Assets
 	Webhooks
 	System() System
+	// Figures are those of the last hour that are newer than since, oldest first.
+	Figures(since time.Time) []Figures
 	Capabilities() Capabilities
 }
 

@@ -1021,6 +1021,24 @@ type ChannelAudio struct {
 	Loudness Loudness `json:"loudness,omitempty,omitzero"`
 }
 
+// ChannelFigures defines model for ChannelFigures.
+type ChannelFigures struct {
+	// ComposedMs p95, as of ChannelLatency
+	ComposedMs float64 `json:"composedMs"`
+
+	// EncodedMs p95, of the slowest rung
+	EncodedMs float64 `json:"encodedMs"`
+
+	// Late Ticks completed after the next was due
+	Late int64 `json:"late"`
+
+	// ListedMs p95
+	ListedMs float64 `json:"listedMs"`
+
+	// Repeated Pictures encoded again because a rung was behind
+	Repeated int64 `json:"repeated"`
+}
+
 // ChannelLatency How long after its frame is due each stage of the channel is done, over the last 10 s; fromWorker is the way from the encoder to the server alone
 type ChannelLatency struct {
 	// Composed Milliseconds
@@ -1089,6 +1107,9 @@ type ChannelState struct {
 
 	// Latency How long after its frame is due each stage of the channel is done, over the last 10 s; fromWorker is the way from the encoder to the server alone
 	Latency ChannelLatency `json:"latency,omitempty,omitzero"`
+
+	// OnAirSince When the present run of the channel went on air; a replaced worker does not end it
+	OnAirSince Timestamp `json:"onAirSince,omitempty,omitzero"`
 
 	// Overlays The overlays on air
 	Overlays []string `json:"overlays,omitempty,omitzero"`
@@ -1303,6 +1324,33 @@ type FTBRequest struct {
 
 	// On The other way than now unless it is named
 	On *bool `json:"on,omitempty"`
+}
+
+// Figures One moment of the machine and of its channels. Shares and rates are of the time since the figures before
+type Figures struct {
+	// Channels Those that run
+	Channels map[string]ChannelFigures `json:"channels"`
+
+	// Cpu Share of all CPUs that was busy, by whatever process
+	Cpu float64 `json:"cpu"`
+
+	// FreeBytes Of the storage volumes beyond the reserve
+	FreeBytes int64 `json:"freeBytes"`
+
+	// MemoryBytes Resident, of all processes of the node
+	MemoryBytes int64 `json:"memoryBytes"`
+
+	// Received bit/s, by all network interfaces but the loopback
+	Received int64 `json:"received"`
+
+	// Sent bit/s, likewise
+	Sent int64     `json:"sent"`
+	Time Timestamp `json:"time"`
+}
+
+// FiguresList defines model for FiguresList.
+type FiguresList struct {
+	Items []Figures `json:"items"`
 }
 
 // ISOFile defines model for ISOFile.
@@ -1891,6 +1939,18 @@ type Spread struct {
 	P95 float64 `json:"p95"`
 }
 
+// StorageState All volumes together
+type StorageState struct {
+	// BytesPerSecond What the recordings that run add
+	BytesPerSecond int64 `json:"bytesPerSecond"`
+
+	// DaysLeft Until they have filled it; absent while nothing is recorded
+	DaysLeft *float64 `json:"daysLeft,omitempty"`
+
+	// FreeBytes Beyond the reserve
+	FreeBytes int64 `json:"freeBytes"`
+}
+
 // Style How text looks
 type Style = scene.Style
 
@@ -1915,6 +1975,9 @@ type System struct {
 	Node        string       `json:"node"`
 	Sandbox     []Protection `json:"sandbox"`
 	StartedAt   Timestamp    `json:"startedAt"`
+
+	// Storage Absent where no volume can be asked
+	Storage *StorageState `json:"storage,omitempty"`
 
 	// Time The timeline's time
 	Time    Timestamp `json:"time"`
@@ -2400,6 +2463,12 @@ type PatchSourceParams struct {
 type PutSourceParams struct {
 	// IfMatch The ETag of the revision to change, or *
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// ListFiguresParams defines parameters for ListFigures.
+type ListFiguresParams struct {
+	// Since Only what is newer
+	Since time.Time `form:"since,omitempty" json:"since,omitempty,omitzero"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -2890,6 +2959,9 @@ type ServerInterface interface {
 	// GetCapabilities What this node can encode, decode and receive, and why not where it cannot
 	// (GET /v1/system/capabilities)
 	GetCapabilities(ctx echo.Context) error
+	// ListFigures How the node and its channels did, every 10 s of the last hour
+	// (GET /v1/system/figures)
+	ListFigures(ctx echo.Context, params ListFiguresParams) error
 
 	// (GET /v1/users)
 	ListUsers(ctx echo.Context, params ListUsersParams) error
@@ -5026,6 +5098,24 @@ func (w *ServerInterfaceWrapper) GetCapabilities(ctx echo.Context) error {
 	return err
 }
 
+// ListFigures converts echo context to params.
+func (w *ServerInterfaceWrapper) ListFigures(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListFiguresParams
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListFigures(ctx, params)
+	return err
+}
+
 // ListUsers converts echo context to params.
 func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 	var err error
@@ -5407,6 +5497,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.GET(options.BaseURL+"/v1/system", wrapper.GetSystem, options.OperationMiddlewares["getSystem"]...)
 	router.GET(options.BaseURL+"/v1/system/capabilities", wrapper.GetCapabilities, options.OperationMiddlewares["getCapabilities"]...)
+	router.GET(options.BaseURL+"/v1/system/figures", wrapper.ListFigures, options.OperationMiddlewares["listFigures"]...)
 	router.GET(options.BaseURL+"/v1/sources", wrapper.ListSources, options.OperationMiddlewares["listSources"]...)
 	router.POST(options.BaseURL+"/v1/sources", wrapper.CreateSource, options.OperationMiddlewares["createSource"]...)
 	router.DELETE(options.BaseURL+"/v1/sources/:id", wrapper.DeleteSource, options.OperationMiddlewares["deleteSource"]...)
@@ -9038,6 +9129,45 @@ func (response GetCapabilitiesdefaultApplicationProblemPlusJSONResponse) VisitGe
 	return err
 }
 
+type ListFiguresRequestObject struct {
+	Params ListFiguresParams
+}
+
+type ListFiguresResponseObject interface {
+	VisitListFiguresResponse(w http.ResponseWriter) error
+}
+
+type ListFigures200JSONResponse FiguresList
+
+func (response ListFigures200JSONResponse) VisitListFiguresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFiguresdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListFiguresdefaultApplicationProblemPlusJSONResponse) VisitListFiguresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListUsersRequestObject struct {
 	Params ListUsersParams
 }
@@ -9851,6 +9981,9 @@ type StrictServerInterface interface {
 	// GetCapabilities What this node can encode, decode and receive, and why not where it cannot
 	// (GET /v1/system/capabilities)
 	GetCapabilities(ctx context.Context, request GetCapabilitiesRequestObject) (GetCapabilitiesResponseObject, error)
+	// ListFigures How the node and its channels did, every 10 s of the last hour
+	// (GET /v1/system/figures)
+	ListFigures(ctx context.Context, request ListFiguresRequestObject) (ListFiguresResponseObject, error)
 
 	// (GET /v1/users)
 	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
@@ -12614,6 +12747,31 @@ func (sh *strictHandler) GetCapabilities(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetCapabilitiesResponseObject); ok {
 		return validResponse.VisitGetCapabilitiesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListFigures operation middleware
+func (sh *strictHandler) ListFigures(ctx echo.Context, params ListFiguresParams) error {
+	var request ListFiguresRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFigures(ctx.Request().Context(), request.(ListFiguresRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFigures")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListFiguresResponseObject); ok {
+		return validResponse.VisitListFiguresResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

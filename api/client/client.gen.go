@@ -1175,6 +1175,24 @@ type ChannelAudio struct {
 	Loudness Loudness `json:"loudness,omitempty,omitzero"`
 }
 
+// ChannelFigures defines model for ChannelFigures.
+type ChannelFigures struct {
+	// ComposedMs p95, as of ChannelLatency
+	ComposedMs float64 `json:"composedMs"`
+
+	// EncodedMs p95, of the slowest rung
+	EncodedMs float64 `json:"encodedMs"`
+
+	// Late Ticks completed after the next was due
+	Late int64 `json:"late"`
+
+	// ListedMs p95
+	ListedMs float64 `json:"listedMs"`
+
+	// Repeated Pictures encoded again because a rung was behind
+	Repeated int64 `json:"repeated"`
+}
+
 // ChannelLatency How long after its frame is due each stage of the channel is done, over the last 10 s; fromWorker is the way from the encoder to the server alone
 type ChannelLatency struct {
 	// Composed Milliseconds
@@ -1243,6 +1261,9 @@ type ChannelState struct {
 
 	// Latency How long after its frame is due each stage of the channel is done, over the last 10 s; fromWorker is the way from the encoder to the server alone
 	Latency ChannelLatency `json:"latency,omitempty,omitzero"`
+
+	// OnAirSince When the present run of the channel went on air; a replaced worker does not end it
+	OnAirSince time.Time `json:"onAirSince,omitempty,omitzero"`
 
 	// Overlays The overlays on air
 	Overlays []string `json:"overlays,omitempty,omitzero"`
@@ -1469,6 +1490,33 @@ type FTBRequest struct {
 
 	// On The other way than now unless it is named
 	On *bool `json:"on,omitempty"`
+}
+
+// Figures One moment of the machine and of its channels. Shares and rates are of the time since the figures before
+type Figures struct {
+	// Channels Those that run
+	Channels map[string]ChannelFigures `json:"channels"`
+
+	// Cpu Share of all CPUs that was busy, by whatever process
+	Cpu float64 `json:"cpu"`
+
+	// FreeBytes Of the storage volumes beyond the reserve
+	FreeBytes int64 `json:"freeBytes"`
+
+	// MemoryBytes Resident, of all processes of the node
+	MemoryBytes int64 `json:"memoryBytes"`
+
+	// Received bit/s, by all network interfaces but the loopback
+	Received int64 `json:"received"`
+
+	// Sent bit/s, likewise
+	Sent int64     `json:"sent"`
+	Time time.Time `json:"time"`
+}
+
+// FiguresList defines model for FiguresList.
+type FiguresList struct {
+	Items []Figures `json:"items"`
 }
 
 // ISOFile defines model for ISOFile.
@@ -2158,6 +2206,18 @@ type Spread struct {
 	P95 float64 `json:"p95"`
 }
 
+// StorageState All volumes together
+type StorageState struct {
+	// BytesPerSecond What the recordings that run add
+	BytesPerSecond int64 `json:"bytesPerSecond"`
+
+	// DaysLeft Until they have filled it; absent while nothing is recorded
+	DaysLeft *float64 `json:"daysLeft,omitempty"`
+
+	// FreeBytes Beyond the reserve
+	FreeBytes int64 `json:"freeBytes"`
+}
+
 // Style How text looks
 type Style struct {
 	// Align Where the text's own direction begins unless it is named
@@ -2204,6 +2264,9 @@ type System struct {
 	Node        string       `json:"node"`
 	Sandbox     []Protection `json:"sandbox"`
 	StartedAt   time.Time    `json:"startedAt"`
+
+	// Storage Absent where no volume can be asked
+	Storage *StorageState `json:"storage,omitempty"`
 
 	// Time The timeline's time
 	Time    time.Time `json:"time"`
@@ -2706,6 +2769,12 @@ type PatchSourceParams struct {
 type PutSourceParams struct {
 	// IfMatch The ETag of the revision to change, or *
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// ListFiguresParams defines parameters for ListFigures.
+type ListFiguresParams struct {
+	// Since Only what is newer
+	Since time.Time `form:"since,omitempty" json:"since,omitempty,omitzero"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -3680,6 +3749,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/system/capabilities (the `GetCapabilities` operationId).
 	GetCapabilities(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListFigures How the node and its channels did, every 10 s of the last hour
+	//
+	// Corresponds with GET /v1/system/figures (the `ListFigures` operationId).
+	ListFigures(ctx context.Context, params *ListFiguresParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListUsers performs a GET /v1/users (the `ListUsers` operationId) request.
 	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5657,6 +5731,21 @@ func (c *Client) GetSystem(ctx context.Context, reqEditors ...RequestEditorFn) (
 // Corresponds with GET /v1/system/capabilities (the `GetCapabilities` operationId).
 func (c *Client) GetCapabilities(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetCapabilitiesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListFigures How the node and its channels did, every 10 s of the last hour
+//
+// Corresponds with GET /v1/system/figures (the `ListFigures` operationId).
+func (c *Client) ListFigures(ctx context.Context, params *ListFiguresParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFiguresRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -10214,6 +10303,56 @@ func NewGetCapabilitiesRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListFiguresRequest constructs an http.Request for the ListFigures method
+func NewListFiguresRequest(server string, params *ListFiguresParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/system/figures")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListUsersRequest constructs an http.Request for the ListUsers method
 func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request, error) {
 	var err error
@@ -11730,6 +11869,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/system/capabilities (the `GetCapabilities` operationId).
 	GetCapabilitiesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetCapabilitiesResponse, error)
+
+	// ListFiguresWithResponse How the node and its channels did, every 10 s of the last hour
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/system/figures (the `ListFigures` operationId).
+	ListFiguresWithResponse(ctx context.Context, params *ListFiguresParams, reqEditors ...RequestEditorFn) (*ListFiguresResponse, error)
 
 	// ListUsersWithResponse performs a GET /v1/users (the `ListUsers` operationId) request.
 	//
@@ -16112,6 +16258,54 @@ func (r GetCapabilitiesResponse) ContentType() string {
 	return ""
 }
 
+type ListFiguresResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FiguresList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFiguresResponse) GetJSON200() *FiguresList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListFiguresResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFiguresResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFiguresResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFiguresResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFiguresResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListUsersResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18329,6 +18523,19 @@ func (c *ClientWithResponses) GetCapabilitiesWithResponse(ctx context.Context, r
 		return nil, err
 	}
 	return ParseGetCapabilitiesResponse(rsp)
+}
+
+// ListFiguresWithResponse How the node and its channels did, every 10 s of the last hour
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/system/figures (the `ListFigures` operationId).
+func (c *ClientWithResponses) ListFiguresWithResponse(ctx context.Context, params *ListFiguresParams, reqEditors ...RequestEditorFn) (*ListFiguresResponse, error) {
+	rsp, err := c.ListFigures(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFiguresResponse(rsp)
 }
 
 // ListUsersWithResponse performs a GET /v1/users (the `ListUsers` operationId) request.
@@ -21842,6 +22049,39 @@ func ParseGetCapabilitiesResponse(rsp *http.Response) (*GetCapabilitiesResponse,
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Capabilities
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListFiguresResponse parses an HTTP response from a ListFiguresWithResponse call
+func ParseListFiguresResponse(rsp *http.Response) (*ListFiguresResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFiguresResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FiguresList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

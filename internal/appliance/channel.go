@@ -75,8 +75,9 @@ type channel struct {
 	encoder  worker.EncoderInfo     // of the first worker
 	fallback atomic.Pointer[string] // why another encoder is in use; nil while the first is
 
-	unpackage func()   // takes the packager out of program
-	viewing   *viewing // nil where WebRTC is off
+	onAir     atomic.Int64 // the Time at which the timeline began; 0 before
+	unpackage func()       // takes the packager out of program
+	viewing   *viewing     // nil where WebRTC is off
 	stages    stages
 
 	mu    sync.Mutex
@@ -156,6 +157,7 @@ func (c *channel) beginProgram(renditions []worker.Rendition) (media.Sink, int64
 	}
 	c.OnAir()
 	first := c.store.NextSegment(c.Clock.Now().Add(beginLead), c.Grid)
+	c.onAir.Store(int64(c.Grid.SegmentTime(first)))
 	return &c.program, c.Grid.SegmentStart(first), nil
 }
 

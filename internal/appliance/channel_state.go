@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"millrace/api"
+	"millrace/internal/media"
 	"millrace/mixer/worker"
 )
 
@@ -20,6 +21,9 @@ func (c *channels) describeRun(s *api.ChannelState, run *channel, failure error,
 	report := run.host.Report()
 	s.Frame = run.Grid.Rate.Index(run.Clock.Now())
 	s.Time = api.Timestamp{Time: run.Grid.Rate.At(s.Frame).UTC()}
+	if since := media.Time(run.onAir.Load()); since != 0 && s.Time.After(since.UTC()) {
+		s.OnAirSince = api.Timestamp{Time: since.UTC()}
+	}
 	if ready := run.worker.Load(); ready != nil {
 		s.Encoder.Device, s.Encoder.Codec = ready.Encoder.Device, ready.Encoder.Codec
 		s.Encoder.Reason = ready.Encoder.Reason

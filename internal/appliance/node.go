@@ -60,6 +60,7 @@ type Node struct {
 	bus        *events.Bus
 	listeners  *listeners
 	thumbnails *thumbnails
+	figures    figureLog
 	origin     *origin.Handler
 	rtmp       *rtmp.Server // nil when it is off
 	srt        *srtIngest   // nil when it is off
@@ -268,6 +269,7 @@ func (n *Node) Run(ctx context.Context) error {
 	run(&working, ctx, n.devices.Run)
 	run(&working, ctx, n.channels.tellConditions)
 	run(&working, ctx, n.watchAlarms)
+	run(&working, ctx, n.keepFigures)
 	run(&working, ctx, func(ctx context.Context) error { return n.notify(ctx, newNotifier(os.Getenv), n.alive) })
 	run(&working, ctx, n.webhooks.Run)
 	run(&serving, readers, n.auditLog.Run)
@@ -308,3 +310,6 @@ func (n *Node) Ready() error { return n.channels.ready() }
 // The parts of api.Backend.
 func (n *Node) System() api.System             { return n.system() }
 func (n *Node) Capabilities() api.Capabilities { return n.capabilities() }
+
+// Figures are those of the last hour that are newer than since, oldest first.
+func (n *Node) Figures(since time.Time) []api.Figures { return n.figures.since(since) }

@@ -26,6 +26,7 @@ func (n *Node) system() api.System {
 		},
 	}
 	s.MediaUrl = n.mediaURL()
+	s.Storage = n.storageState()
 	if n.listeners.rtmp != nil {
 		s.Listeners["rtmp"] = n.listeners.rtmp.Addr().String()
 	}
