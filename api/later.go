@@ -14,12 +14,11 @@ import (
 // later are the keys and values of the public contract that this version
 // refuses by name, so that nobody takes a planned feature for a typing error.
 var laterKeys = map[string]bool{
-	"backup": true, "slate": true,
-	"url": true, "asset": true, "s3": true,
+	"backup": true, "url": true, "s3": true,
 }
 
 // laterValues are refused likewise.
-var laterValues = map[string]bool{"pull": true, "file": true, "still": true, "token": true}
+var laterValues = map[string]bool{"pull": true, "file": true, "token": true}
 
 var unsupportedProperty = regexp.MustCompile(`property "([^"]+)" is unsupported`)
 

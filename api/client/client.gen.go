@@ -757,14 +757,17 @@ func (e ShowEventType) Valid() bool {
 
 // Defines values for SourceKind.
 const (
-	SourceKindPush SourceKind = "push"
-	SourceKindTest SourceKind = "test"
+	SourceKindPush  SourceKind = "push"
+	SourceKindStill SourceKind = "still"
+	SourceKindTest  SourceKind = "test"
 )
 
 // Valid indicates whether the value is a known member of the SourceKind enum.
 func (e SourceKind) Valid() bool {
 	switch e {
 	case SourceKindPush:
+		return true
+	case SourceKindStill:
 		return true
 	case SourceKindTest:
 		return true
@@ -805,14 +808,17 @@ func (e SourceState) Valid() bool {
 
 // Defines values for SourceViewKind.
 const (
-	SourceViewKindPush SourceViewKind = "push"
-	SourceViewKindTest SourceViewKind = "test"
+	SourceViewKindPush  SourceViewKind = "push"
+	SourceViewKindStill SourceViewKind = "still"
+	SourceViewKindTest  SourceViewKind = "test"
 )
 
 // Valid indicates whether the value is a known member of the SourceViewKind enum.
 func (e SourceViewKind) Valid() bool {
 	switch e {
 	case SourceViewKindPush:
+		return true
+	case SourceViewKindStill:
 		return true
 	case SourceViewKindTest:
 		return true
@@ -1010,7 +1016,7 @@ type Asset struct {
 	// Sha256 hex
 	Sha256 string `json:"sha256"`
 
-	// UsedBy Channels
+	// UsedBy Channels, and sources as source/ID
 	UsedBy []string `json:"usedBy,omitempty,omitzero"`
 	Width  int      `json:"width,omitempty,omitzero"`
 }
@@ -1158,7 +1164,10 @@ type Channel struct {
 	Program   Slug             `json:"program,omitempty,omitzero"`
 	Recording ChannelRecording `json:"recording,omitempty,omitzero"`
 	Scenes    []Scene          `json:"scenes,omitempty,omitzero"`
-	Sources   []Slug           `json:"sources,omitempty,omitzero"`
+
+	// Slate What stands in for a source that shows nothing; a built-in picture with the source's name unless it is named
+	Slate   ChannelSlate `json:"slate,omitempty,omitzero"`
+	Sources []Slug       `json:"sources,omitempty,omitzero"`
 
 	// Stopped Set by the stop action; a stopped channel stays stopped across restarts
 	Stopped bool `json:"stopped,omitempty,omitzero"`
@@ -1224,6 +1233,14 @@ type ChannelRecording struct {
 
 	// Iso Sources that automatic recordings keep as they come
 	Iso []Slug `json:"iso,omitempty,omitzero"`
+}
+
+// ChannelSlate What stands in for a source that shows nothing; a built-in picture with the source's name unless it is named
+type ChannelSlate struct {
+	// Asset A picture
+	//
+	// Examples: cam1
+	Asset Slug `json:"asset,omitempty,omitzero"`
 }
 
 // ChannelSourceState defines model for ChannelSourceState.
@@ -2085,10 +2102,15 @@ type Slug = string
 
 // Source defines model for Source.
 type Source struct {
+	// Asset Of kind still: the picture, an asset
+	//
+	// Examples: cam1
+	Asset Slug `json:"asset,omitempty,omitzero"`
+
 	// Id Examples: cam1
 	Id Slug `json:"id"`
 
-	// Kind push: RTMP, SRT and WHIP with one key; test: a built-in moving picture with a tone
+	// Kind push: RTMP, SRT and WHIP with one key; still: a picture; test: a built-in moving picture with a tone
 	Kind SourceKind `json:"kind"`
 
 	// LatencyMs How long the newest packet waits before it is on screen; of a publisher by WebRTC the most that it does, which follows the network between 20 ms and this
@@ -2101,7 +2123,7 @@ type Source struct {
 	Test          TestSettings `json:"test,omitempty,omitzero"`
 }
 
-// SourceKind push: RTMP, SRT and WHIP with one key; test: a built-in moving picture with a tone
+// SourceKind push: RTMP, SRT and WHIP with one key; still: a picture; test: a built-in moving picture with a tone
 type SourceKind string
 
 // SourceLatency Where the time of a push source's pictures goes before they are composed, over the last 10 s
@@ -2181,6 +2203,9 @@ type SourceStats struct {
 
 // SourceView defines model for SourceView.
 type SourceView struct {
+	// Asset Examples: cam1
+	Asset Slug `json:"asset,omitempty,omitzero"`
+
 	// Id Examples: cam1
 	Id     Slug            `json:"id"`
 	Ingest IngestAddresses `json:"ingest,omitempty,omitzero"`

@@ -267,7 +267,7 @@ func (a *assets) DeleteAsset(ctx context.Context, id string, match api.Match) er
 		return api.Stale()
 	}
 	if users := uses[id]; len(users) > 0 {
-		return api.Conflict("in-use", fmt.Sprintf("The asset %q is used by the channel %s.", id, strings.Join(users, ", ")), "Take it out there first.")
+		return api.Conflict("in-use", fmt.Sprintf("The asset %q is used by %s.", id, strings.Join(users, ", ")), "Take it out there first.")
 	}
 	if err := remove(ctx, a.store, kindAsset, id, asset.Revision); err != nil {
 		return err
@@ -277,41 +277,4 @@ func (a *assets) DeleteAsset(ctx context.Context, id string, match api.Match) er
 		a.log.Warn("remove file of deleted asset", "asset", id, "err", err) // the next start does
 	}
 	return nil
-}
-
-// assetUses are the channels whose document or air names an asset, by asset.
-func (c *channels) assetUses() map[string][]string {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	uses := map[string][]string{}
-	for id, p := range c.byID {
-		for _, document := range []any{members(p.stored.Value), members(p.onAir.Value)} {
-			named(document, func(asset string) {
-				if !slices.Contains(uses[asset], id) {
-					uses[asset] = append(uses[asset], id)
-				}
-			})
-		}
-	}
-	for _, list := range uses {
-		slices.Sort(list)
-	}
-	return uses
-}
-
-// named finds every member "asset" in a decoded document.
-func named(value any, found func(asset string)) {
-	switch value := value.(type) {
-	case map[string]any:
-		for name, member := range value {
-			if asset, ok := member.(string); ok && name == "asset" {
-				found(asset)
-			}
-			named(member, found)
-		}
-	case []any:
-		for _, element := range value {
-			named(element, found)
-		}
-	}
 }

@@ -171,6 +171,7 @@ func (n *Node) openRegistry(ctx context.Context) error {
 		return err
 	}
 	n.assets.uses = n.channels.assetUses
+	n.sources.picture = n.assets.pictureFault
 	n.sources.addresses = n.addresses
 	n.sources.viewers = n.webrtc.viewers()
 	n.sources.usedBy = n.channels.usedBy

@@ -135,6 +135,11 @@ func (c *channelCheck) pictures(fault func(asset string) string) {
 	for i, o := range c.document.Overlays {
 		check(fmt.Sprintf("/overlays/%d", i), o.Graphic)
 	}
+	if slate := c.document.Slate.Asset; slate != "" {
+		if why := fault(slate); why != "" {
+			c.fault("/slate/asset", "%s", why)
+		}
+	}
 	if n := len(scene.Assets(c.document.Scenes, c.document.Overlays)); n > scene.MaxAssets {
 		c.fault("/overlays", "the scenes and overlays show %d different assets; %d is the most", n, scene.MaxAssets)
 	}
@@ -222,6 +227,7 @@ func showOf(document api.Channel, onAir air, source func(id string) (api.Source,
 		Overlays: slices.Clone(document.Overlays), OverlaysOn: slices.Clone(onAir.Overlays),
 		Canvas:  worker.Canvas{Width: document.Canvas.Width, Height: document.Canvas.Height, Rate: rate},
 		Scenes:  slices.Clone(document.Scenes),
+		Slate:   document.Slate.Asset,
 		AudioID: audioRendition, AudioBitrate: document.Audio.Bitrate,
 		Loudness: worker.Loudness{TargetLUFS: document.Audio.Loudness.TargetLufs, LimiterDBTP: document.Audio.Loudness.LimiterDbtp},
 	}
@@ -256,7 +262,10 @@ func inputOf(s api.Source, audio api.AudioSettings) worker.Source {
 	if s.OnLoss == (api.OnLoss{}) {
 		input.HoldMs = defaultHoldMs
 	}
-	if s.Kind == api.SourceKindTest {
+	switch s.Kind {
+	case api.SourceKindStill:
+		input.Still = s.Asset
+	case api.SourceKindTest:
 		input.Test = &worker.TestPattern{Pattern: s.Test.Pattern, ToneHz: s.Test.ToneHz}
 	}
 	return input

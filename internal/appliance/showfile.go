@@ -157,7 +157,7 @@ func (p *planner) planSources() {
 		if document.SrtPassphrase == "" {
 			document.SrtPassphrase = secret.SrtPassphrase
 		}
-		p.blame(pointer, checkSource(document))
+		p.blame(pointer, p.node.sources.check(document))
 		p.planSource(pointer, document, secret.Key)
 	}
 	for id := range p.show.Secrets.Sources {

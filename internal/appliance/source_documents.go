@@ -16,7 +16,10 @@ func (s *sources) view(entry *source, withKey bool) api.Stored[api.SourceView] {
 	document := entry.stored.Value
 	view := api.SourceView{
 		Id: document.Id, Name: document.Name, Kind: api.SourceViewKind(document.Kind), LatencyMs: document.LatencyMs,
-		OnLoss: document.OnLoss, Test: document.Test, SrtEncrypted: entry.passphrase != "", State: api.SourceStateLive,
+		OnLoss: document.OnLoss, Test: document.Test, Asset: document.Asset, SrtEncrypted: entry.passphrase != "", State: api.SourceStateLive,
+	}
+	if document.Kind == api.SourceKindStill && s.picture(document.Asset) != "" {
+		view.State = api.SourceStateError
 	}
 	if entry.feed != nil {
 		view.State = api.SourceState(entry.feed.State().State)
@@ -60,13 +63,28 @@ func (s *sources) GetSource(id string) (api.Stored[api.SourceView], error) {
 	return s.view(entry, false), nil
 }
 
-// checkSource finds what the document's schema cannot.
-func checkSource(document api.Source) error {
-	if document.Kind == api.SourceKindTest && document.SrtPassphrase != "" {
-		return api.Invalid(api.Fault{Pointer: "/srtPassphrase", Detail: "a test source takes no feed"})
+// check finds what the document's schema cannot.
+func (s *sources) check(document api.Source) error {
+	var faults []api.Fault
+	fault := func(pointer, detail string) { faults = append(faults, api.Fault{Pointer: pointer, Detail: detail}) }
+	if document.Kind != api.SourceKindPush && document.SrtPassphrase != "" {
+		fault("/srtPassphrase", fmt.Sprintf("only a source of kind push has one; this is a %s", document.Kind))
 	}
-	if document.Kind == api.SourceKindPush && document.Test != (api.TestSettings{}) {
-		return api.Invalid(api.Fault{Pointer: "/test", Detail: "only a source of kind test has a pattern"})
+	if document.Kind != api.SourceKindTest && document.Test != (api.TestSettings{}) {
+		fault("/test", "only a source of kind test has a pattern")
+	}
+	switch {
+	case document.Kind != api.SourceKindStill && document.Asset != "":
+		fault("/asset", "only a source of kind still has an asset")
+	case document.Kind == api.SourceKindStill && document.Asset == "":
+		fault("/asset", "a still needs an asset; upload a picture first, by POST /v1/assets")
+	case document.Kind == api.SourceKindStill:
+		if why := s.picture(document.Asset); why != "" {
+			fault("/asset", why)
+		}
+	}
+	if len(faults) > 0 {
+		return api.Invalid(faults...)
 	}
 	return nil
 }
@@ -88,7 +106,7 @@ func (s *sources) CreateSource(ctx context.Context, document api.Source) (api.St
 
 // make stores a new source; an empty key is a new one.
 func (s *sources) make(ctx context.Context, document api.Source, key string) (api.Stored[api.SourceView], error) {
-	if err := checkSource(document); err != nil {
+	if err := s.check(document); err != nil {
 		return api.Stored[api.SourceView]{}, err
 	}
 	entry := &source{key: cmp.Or(key, newKey()), passphrase: document.SrtPassphrase}
@@ -120,7 +138,7 @@ func (s *sources) UpdateSource(ctx context.Context, id string, match api.Match, 
 		if changed.Kind != present.Kind {
 			return changed, "", api.Invalid(api.Fault{Pointer: "/kind", Detail: "the kind of a source never changes; make a new source"})
 		}
-		return changed, entry.key, checkSource(changed)
+		return changed, entry.key, s.check(changed)
 	})
 	return view, err
 }

@@ -15,7 +15,9 @@ func (s *sources) SourceStats(id string) (api.SourceStats, error) {
 		return api.SourceStats{}, err
 	}
 	if entry.feed == nil {
-		return api.SourceStats{Id: id, State: api.SourceStateLive, Protocol: "test"}, nil
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return api.SourceStats{Id: id, State: s.view(entry, false).Value.State, Protocol: string(entry.stored.Value.Kind)}, nil
 	}
 	stats := statsOf(entry.feed.State())
 	if s.link != nil {

@@ -1,8 +1,12 @@
 package appliance
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/draw"
+	"image/jpeg"
 	"sync"
 	"time"
 
@@ -29,6 +33,7 @@ type thumbnails struct {
 
 type thumbnail struct {
 	of   *media.Packet
+	file string // SHA-256 of a still's
 	at   time.Time
 	jpeg []byte
 }
@@ -44,6 +49,8 @@ func (n *Node) SourceThumbnail(ctx context.Context, id string) ([]byte, error) {
 	switch {
 	case !known:
 		return nil, api.NotFound("source", id)
+	case document.Kind == api.SourceKindStill:
+		return n.thumbnails.still(n.assets, id, document.Asset)
 	case feed == nil:
 		return nil, api.Conflict("no-packets", fmt.Sprintf("A %s source is drawn by the mixer.", document.Kind), "Look at the program.")
 	}
@@ -75,7 +82,7 @@ func (t *thumbnails) of(ctx context.Context, source string, key *media.Packet) (
 	if w, h := key.Track.Width, key.Track.Height; w > 0 && h > 0 {
 		height = min(max(thumbnailWidth*h/w, 2), 4*thumbnailWidth)
 	}
-	jpeg, err := t.draw(ctx, origin.Sheet{
+	drawn, err := t.draw(ctx, origin.Sheet{
 		Columns: 1, Rows: 1, Width: thumbnailWidth, Height: (height + 1) &^ 1,
 		Tracks: []*media.Track{key.Track}, Pictures: [][]byte{key.Data},
 	})
@@ -84,8 +91,37 @@ func (t *thumbnails) of(ctx context.Context, source string, key *media.Packet) (
 	}
 	if err == nil {
 		t.mu.Lock()
-		t.drawn[source] = thumbnail{key, time.Now(), jpeg}
+		t.drawn[source] = thumbnail{of: key, at: time.Now(), jpeg: drawn}
 		t.mu.Unlock()
 	}
-	return jpeg, err
+	return drawn, err
+}
+
+// still is a picture's, on black. It is drawn once.
+func (t *thumbnails) still(assets *assets, source, id string) ([]byte, error) {
+	asset, err := assets.find(id)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	last := t.drawn[source]
+	t.mu.Unlock()
+	if last.file == asset.Value.Sha256 {
+		return last.jpeg, nil
+	}
+	picture, err := assets.Picture(id, thumbnailWidth*thumbnailWidth*9/16)
+	if err != nil {
+		return nil, err
+	}
+	whole := image.NewRGBA(picture.Rect)
+	draw.Draw(whole, whole.Rect, image.Black, image.Point{}, draw.Src)
+	draw.Draw(whole, whole.Rect, picture, image.Point{}, draw.Over)
+	var text bytes.Buffer
+	if err := jpeg.Encode(&text, whole, nil); err != nil {
+		return nil, fmt.Errorf("draw picture %q: %w", id, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drawn[source] = thumbnail{file: asset.Value.Sha256, jpeg: text.Bytes()}
+	return text.Bytes(), nil
 }

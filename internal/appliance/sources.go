@@ -52,6 +52,8 @@ type sources struct {
 	link func(id string, stats *api.SourceStats)
 	// viewers may watch sources over WebRTC; nil where it is off.
 	viewers *whep.Server
+	// picture says why an asset is no picture that can be shown; "" where it is.
+	picture func(asset string) string
 	// usedBy names a channel that has the source, or "".
 	usedBy func(id string) string
 	// changed is told after a source was made, changed or deleted; moved after

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"millrace/gpu"
 	"millrace/mixer/scene"
 	"millrace/mixer/worker"
 )
@@ -68,4 +69,52 @@ func TestAlbumIsBounded(t *testing.T) {
 	require.NoError(t, a.put("more", plain(1, 1, color.White)))
 	require.True(t, a.renewed())
 	require.False(t, a.renewed())
+}
+
+// TestStillsAndTheSlate: a still is a source like others, and the channel's slate
+// stands in where one has no picture; both may be clear in places.
+func TestStillsAndTheSlate(t *testing.T) {
+	show := stills()
+	show.Sources = append(show.Sources,
+		worker.Source{ID: "photo", Kind: worker.Still, Still: "white"}, worker.Source{ID: "veil", Kind: worker.Still, Still: "veil"},
+		worker.Source{ID: "gone", Kind: worker.Push}, worker.Source{ID: "lacking", Kind: worker.Still, Still: "nothing"})
+	whole := func(source string, x, y float64) scene.Placement {
+		return scene.Placement{Source: source, Rect: scene.Rect{X: x, Y: y, W: 0.5, H: 0.5}, Fit: scene.Contain, Opacity: 1}
+	}
+	show.Scenes = append(show.Scenes, scene.Scene{ID: "pictures", Layers: []scene.Placement{
+		whole("photo", 0, 0), {Source: "s1", Rect: scene.Rect{X: 0.5, W: 0.5, H: 0.5}, Opacity: 1}, whole("veil", 0.5, 0), whole("gone", 0, 0.5), whole("lacking", 0.5, 0.5),
+	}})
+	show.Program, show.Slate = "pictures", "slate"
+	white := color.NRGBA{255, 255, 255, 255}
+	plainShow := show
+	plainShow.Slate = ""
+	s := inStudio(t, show, func(t *testing.T, s *studio) {
+		paint(s, "s1", 64)
+		require.NoError(t, s.engine.Picture("white", plain(21, 31, white)))
+		require.NoError(t, s.engine.Picture("veil", plain(16, 9, color.NRGBA{255, 255, 255, 128})))
+		s.until(s.first + 20)
+		require.Equal(t, worker.Live, s.latest("photo").State)
+		require.Equal(t, worker.Lost, s.latest("lacking").State)
+		require.NoError(t, s.engine.Picture("slate", plain(320, 180, color.Gray{255})))
+		s.until(s.first + 40)
+		require.Empty(t, s.do(worker.Command{Show: &plainShow}).Error)
+		s.until(s.first + 80)
+	})
+	photo, beside, veil, gone, lacking := [2]int{80, 44}, [2]int{10, 44}, [2]int{240, 44}, [2]int{10, 100}, [2]int{170, 100}
+	seen := lumas(s, t, s.first, photo, beside, veil, gone, lacking)
+	require.InDeltaSlice(t, []float64{235, 16, (64 + 235) / 2.0}, floats(seen[15][:3]), 6, "a still of 21 x 31 keeps its shape")
+	require.Less(t, seen[15][3], 60, "the built-in slate")
+	require.InDeltaSlice(t, []float64{235, 235}, floats(seen[38][3:]), 6, "the channel's")
+	require.Less(t, seen[78][3], 60, "the built-in one again")
+}
+
+// TestFillerShowsTheSlate of the channel, whole.
+func TestFillerShowsTheSlate(t *testing.T) {
+	device := openDevice(t)
+	defer device.Close()
+	frame, err := newStandby(device, gpu.Size{Width: 320, Height: 180}, Config{Slate: plain(90, 180, color.White)})
+	require.NoError(t, err)
+	defer frame.Release()
+	luma, stride := frame.Plane(0)
+	require.EqualValues(t, []byte{16, 235, 16}, []byte{luma[90*stride+10], luma[90*stride+160], luma[90*stride+310]})
 }

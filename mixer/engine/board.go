@@ -18,7 +18,7 @@ import (
 const (
 	drawingLife  = 10 * time.Second       // of one that is on no scene of the show and was not shown
 	clockAhead   = 500 * time.Millisecond // that a clock's next second is drawn before it comes
-	mostDrawings = 128
+	mostDrawings = 192
 	mostStrip    = gpu.MaxSide
 )
 
@@ -59,8 +59,8 @@ type slot struct {
 	kind scene.Kind
 }
 
-// drawing is a finished picture with its matte; without them it is under way or
-// cannot be made.
+// drawing is a finished picture with its matte, which is nil where it covers all;
+// without a picture it is under way or cannot be made.
 type drawing struct {
 	picture, matte *gpu.Frame
 	used           media.Time
@@ -107,6 +107,39 @@ func (b *board) key(p scene.Placement, t media.Time) drawingKey {
 			zone = time.UTC
 		}
 		key.graphic = scene.Graphic{Kind: scene.KindText, Text: t.UTC().In(zone).Format(form), Style: p.Style}
+	}
+	return key
+}
+
+// keep draws ahead the stills of a show and its slate, after prepare.
+func (b *board) keep(show worker.Show, t media.Time) {
+	assets := []string{show.Slate}
+	for _, s := range show.Sources {
+		assets = append(assets, s.Still)
+	}
+	for _, asset := range assets {
+		if key := b.whole(asset); key.picture != nil {
+			b.wanted[key] = true
+			b.find(key, t)
+		}
+	}
+}
+
+// photo is an asset as a picture in a shape of its own; nil while it is not
+// drawn.
+func (b *board) photo(asset string, t media.Time) *drawing {
+	if asset == "" {
+		return nil
+	}
+	return b.find(b.whole(asset), t)
+}
+
+// whole is the key of an asset in its own shape.
+func (b *board) whole(asset string) drawingKey {
+	key := drawingKey{graphic: scene.Graphic{Kind: scene.KindImage, Asset: asset}, fit: scene.Fill, picture: b.album.find(asset)}
+	if key.picture != nil {
+		size := key.picture.Rect.Size()
+		key.width, key.height = max(size.X&^1, 2), max(size.Y&^1, 2)
 	}
 	return key
 }
@@ -195,8 +228,7 @@ func (b *board) make(key drawingKey) {
 	defer b.mu.Unlock()
 	d := b.all[key]
 	if d == nil { // swept
-		picture.Release()
-		matte.Release()
+		(&drawing{picture: picture, matte: matte}).release()
 		return
 	}
 	d.picture, d.matte = picture, matte
@@ -210,7 +242,13 @@ func (b *board) draw(key drawingKey) (picture, matte *gpu.Frame, err error) {
 	case scene.KindTicker:
 		return gpu.NewGraphic(b.device, b.fonts.Strip(g.Text, g.Style, key.height, mostStrip, b.canvas.Height))
 	case scene.KindImage:
-		return gpu.NewGraphic(b.device, graphics.Picture(key.picture, image.Pt(key.width, key.height), key.fit, key.crop))
+		scaled := graphics.Picture(key.picture, image.Pt(key.width, key.height), key.fit, key.crop)
+		picture, matte, err = gpu.NewGraphic(b.device, scaled)
+		if err == nil && scaled.Opaque() {
+			matte.Release()
+			matte = nil
+		}
+		return picture, matte, err
 	}
 	return nil, nil, fmt.Errorf("draw %q: nobody draws that", g.Kind)
 }
@@ -235,6 +273,8 @@ func (b *board) sweep(t media.Time) {
 func (d *drawing) release() {
 	if d.picture != nil {
 		d.picture.Release()
+	}
+	if d.matte != nil {
 		d.matte.Release()
 	}
 }

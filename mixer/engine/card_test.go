@@ -231,7 +231,7 @@ func TestInitSectionStays(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want := section(test.ids...)
-			l, err := openLadder(device, show, 48, false, map[string][]byte{config.ID: want})
+			l, err := openLadder(device, Config{Show: show, GOPFrames: 48, Sets: map[string][]byte{config.ID: want}})
 			if test.fault != "" {
 				require.ErrorContains(t, err, test.fault)
 				return
@@ -274,13 +274,13 @@ func TestRungsThatTheCardDoesNotEncode(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := openLadder(refusing{cpu, own}, testShow("30"), 48, false, nil)
+			l, err := openLadder(refusing{cpu, own}, Config{Show: testShow("30"), GOPFrames: 48})
 			require.NoError(t, err)
 			defer l.close()
 			require.Equal(t, "libx264", l.ready.Encoder.Codec)
 			require.Equal(t, "cuda:0", l.ready.Encoder.Device)
 			require.Contains(t, l.ready.Encoder.Reason, "is encoded by libx264: ")
-			again, err := openLadder(refusing{cpu, own}, testShow("30"), 48, false, map[string][]byte{l.rungs[0].track.ID: l.rungs[0].track.Config})
+			again, err := openLadder(refusing{cpu, own}, Config{Show: testShow("30"), GOPFrames: 48, Sets: map[string][]byte{l.rungs[0].track.ID: l.rungs[0].track.Config}})
 			require.NoError(t, err)
 			defer again.close()
 			require.Equal(t, l.rungs[0].track.Config, again.rungs[0].track.Config)

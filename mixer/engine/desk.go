@@ -185,6 +185,7 @@ func (d *desk) prepare() {
 		all = append(all, labelled(d.placements(s.ID))...)
 	}
 	d.board.prepare(all, d.now)
+	d.board.keep(d.show, d.now)
 }
 
 // placements is a scene of the show on the canvas.

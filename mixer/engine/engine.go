@@ -19,8 +19,9 @@ type Config struct {
 	Show      worker.Show
 	Device    gpu.Device
 	Clock     *media.Clock
-	GOPFrames int64 // frame n is an IDR in every rung when n%GOPFrames == 0
-	Filler    bool  // Ready shall carry filler
+	GOPFrames int64       // frame n is an IDR in every rung when n%GOPFrames == 0
+	Filler    bool        // Ready shall carry filler
+	Slate     *image.RGBA // the picture of the show's slate, premultiplied, for the filler; nil: the built-in one
 	// Sets is the avcC of every rung's init section, by id, where an engine before
 	// this one began it: this one's encoders keep to it.
 	Sets map[string][]byte
@@ -86,7 +87,7 @@ func (e *Engine) open() error {
 	var errs [3]error
 	var both sync.WaitGroup
 	both.Go(func() {
-		e.ladder, errs[0] = openLadder(device, show, e.config.GOPFrames, e.config.Filler, e.config.Sets)
+		e.ladder, errs[0] = openLadder(device, e.config)
 	})
 	both.Go(func() {
 		if e.config.Multiview != nil {

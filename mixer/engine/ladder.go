@@ -27,15 +27,16 @@ type ladder struct {
 }
 
 // openLadder opens the encoders of all rungs at once and, if asked, makes
-// their filler from the channel's slate. sets is Config's.
-func openLadder(device gpu.Device, show worker.Show, gop int64, filler bool, sets map[string][]byte) (*ladder, error) {
+// their filler from the channel's slate.
+func openLadder(device gpu.Device, config Config) (*ladder, error) {
+	show, filler := config.Show, config.Filler
 	n, sounds := len(show.Ladder), soundsOf(show)
 	l := &ladder{rungs: make([]*rung, n)}
 	renditions := make([]worker.Rendition, n+len(sounds))
 	errs := make([]error, n+len(sounds))
 	var all sync.WaitGroup
 	for i := range show.Ladder {
-		all.Go(func() { l.rungs[i], renditions[i], errs[i] = openRung(device, show, i, gop, filler, sets) })
+		all.Go(func() { l.rungs[i], renditions[i], errs[i] = openRung(device, config, i) })
 	}
 	for i, sound := range sounds {
 		all.Go(func() { renditions[n+i], errs[n+i] = describeSound(sound, filler) })
@@ -61,7 +62,8 @@ func (l *ladder) describe(info gpu.Info) worker.EncoderInfo {
 	return encoder
 }
 
-func openRung(device gpu.Device, show worker.Show, i int, gop int64, filler bool, sets map[string][]byte) (*rung, worker.Rendition, error) {
+func openRung(device gpu.Device, from Config, i int) (*rung, worker.Rendition, error) {
+	show := from.Show
 	step := show.Ladder[i]
 	rendition := worker.Rendition{ID: step.ID, Bitrate: step.Bitrate}
 	config := gpu.EncoderConfig{
@@ -74,14 +76,14 @@ func openRung(device gpu.Device, show worker.Show, i int, gop int64, filler bool
 	if step.Codec != "" && step.Codec != media.H264 {
 		return fail(fmt.Errorf("codec %q is not done by this version", step.Codec))
 	}
-	encoder, track, reason, err := openEncoder(device, &config, sets[step.ID])
+	encoder, track, reason, err := openEncoder(device, &config, from.Sets[step.ID])
 	if err != nil {
 		return fail(err)
 	}
 	r := &rung{index: i, encoder: encoder, track: track, reason: reason, rate: show.Canvas.Rate, wake: make(chan struct{}, 1)}
-	r.keys.rate, r.keys.gop = show.Canvas.Rate, gop
-	if filler {
-		rendition.Filler, err = fillerOf(device, config, show.Channel, int(gop))
+	r.keys.rate, r.keys.gop = show.Canvas.Rate, from.GOPFrames
+	if from.Filler {
+		rendition.Filler, err = fillerOf(device, config, from)
 	}
 	if err != nil {
 		encoder.Close()
@@ -166,14 +168,13 @@ func jointTrack(device gpu.Device, config gpu.EncoderConfig, track *media.Track)
 }
 
 // fillerOf encodes the channel's slate as the stand-in for a lost worker.
-func fillerOf(device gpu.Device, config gpu.EncoderConfig, channel string, gop int) ([]worker.Filler, error) {
-	slate, err := device.NewFrame(config.Size)
+func fillerOf(device gpu.Device, config gpu.EncoderConfig, from Config) ([]worker.Filler, error) {
+	slate, err := newStandby(device, config.Size, from)
 	if err != nil {
 		return nil, err
 	}
 	defer slate.Release()
-	drawStandby(slate, channel)
-	variants, err := gpu.Filler(device, config, slate, gop)
+	variants, err := gpu.Filler(device, config, slate, int(from.GOPFrames))
 	if err != nil {
 		return nil, err
 	}

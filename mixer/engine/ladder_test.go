@@ -35,7 +35,7 @@ func TestFillerIsWholeAndReadWithTheRenditionsTrack(t *testing.T) {
 	require.NoError(t, err)
 	defer device.Close()
 	show := testShow("30")
-	l, err := openLadder(device, show, 48, true, nil)
+	l, err := openLadder(device, Config{Show: show, GOPFrames: 48, Filler: true})
 	require.NoError(t, err)
 	defer l.close()
 	require.Equal(t, 3, len(l.ready.Renditions))
@@ -61,10 +61,10 @@ func TestFillerIsWholeAndReadWithTheRenditionsTrack(t *testing.T) {
 	refused := show
 	refused.Ladder = append(refused.Ladder[:1:1], refused.Ladder[0])
 	refused.Ladder[1].Width = 321
-	_, err = openLadder(device, refused, 48, false, nil)
+	_, err = openLadder(device, Config{Show: refused, GOPFrames: 48})
 	require.ErrorContains(t, err, `open rendition "v180"`)
 	refused.Ladder[1] = worker.Rung{ID: "h", Width: 320, Height: 180, Bitrate: 1_000_000, Codec: media.HEVC}
-	_, err = openLadder(device, refused, 48, false, nil)
+	_, err = openLadder(device, Config{Show: refused, GOPFrames: 48})
 	require.ErrorContains(t, err, "not done by this version")
 	require.Zero(t, device.Outstanding())
 }

@@ -97,6 +97,7 @@ func (d *desk) placeIn(layers []gpu.Layer, p scene.Placement, part scene.Rect, c
 // look puts what a source shows now into a layer; false where that is nothing.
 func (d *desk) look(from *source, missing scene.Missing, l *gpu.Layer) bool {
 	if l.Frame = from.frame; l.Frame != nil {
+		l.Matte = from.matte
 		return true
 	}
 	switch missing {
@@ -114,6 +115,9 @@ func (d *desk) look(from *source, missing scene.Missing, l *gpu.Layer) bool {
 		}
 	}
 	l.Frame, l.Crop = from.slate, gpu.Crop{}
+	if photo := d.board.photo(d.show.Slate, d.now); photo != nil {
+		l.Frame, l.Matte = photo.picture, photo.matte
+	}
 	return true
 }
 
@@ -153,6 +157,9 @@ func (d *desk) advance(n int64, t media.Time, repeat, viewed bool) {
 	for id, s := range d.sources {
 		_, shown := d.onAir[id]
 		s.advance(n, t, viewed || shown && !dark && !repeat)
+		if s.config.Kind == worker.Still {
+			s.pose(d.board.photo(s.config.Still, t))
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"log/slog"
 	"os"
@@ -39,12 +40,16 @@ func serve(ctx context.Context, conn *child.Conn, confine func() ([]sandbox.Laye
 		return fmt.Errorf("%w: the first message is no hello of version %d", worker.ErrProtocol, worker.Version)
 	}
 	s := &session{conn: conn, device: hello.Device, streams: map[uint32]stream{}}
+	slate, err := awaitSlate(conn, hello)
+	if err != nil {
+		return ended(ctx, err)
+	}
 	device, err := gpu.OpenWith(hello.Device, hello.Driver)
 	if err != nil {
 		return s.blame(err, worker.FaultRefused)
 	}
 	defer device.Close()
-	if err := s.open(hello, device); err != nil {
+	if err := s.open(hello, device, slate); err != nil {
 		return s.blame(err, worker.FaultRefused)
 	}
 	defer s.engine.Close()
@@ -83,13 +88,34 @@ type stream struct {
 	track  *media.Track
 }
 
-func (s *session) open(hello *worker.Hello, device gpu.Device) error {
+// awaitSlate is the picture of a slate that filler is made of, which the server
+// sends first; nil where the built-in one is.
+func awaitSlate(conn *child.Conn, hello *worker.Hello) (*image.RGBA, error) {
+	if !hello.Filler || hello.Show.Slate == "" {
+		return nil, nil
+	}
+	message, err := worker.Receive(conn)
+	if err != nil {
+		return nil, err
+	}
+	switch m := message.(type) {
+	case *worker.Quit:
+		return nil, io.EOF
+	case *worker.Picture:
+		if m.Asset == hello.Show.Slate {
+			return m.Image, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %T in place of the slate", worker.ErrProtocol, message)
+}
+
+func (s *session) open(hello *worker.Hello, device gpu.Device, slate *image.RGBA) error {
 	clock, err := hello.Clock.Clock()
 	if err != nil {
 		return err
 	}
 	s.engine, err = New(Config{
-		Show: hello.Show, Device: device, Clock: clock, GOPFrames: hello.GOPFrames, Filler: hello.Filler, Sets: hello.Sets,
+		Show: hello.Show, Device: device, Clock: clock, GOPFrames: hello.GOPFrames, Filler: hello.Filler, Slate: slate, Sets: hello.Sets,
 		Emit: func(rendition int, p *media.Packet) {
 			s.send(&worker.StreamPacket{Stream: uint32(rendition), Packet: p})
 		},
@@ -101,6 +127,9 @@ func (s *session) open(hello *worker.Hello, device gpu.Device) error {
 		},
 		Log: newLog(hello),
 	})
+	if err == nil && slate != nil {
+		err = s.engine.Picture(hello.Show.Slate, slate)
+	}
 	return err
 }
 

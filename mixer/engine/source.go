@@ -16,7 +16,7 @@ import (
 type source struct {
 	config worker.Source
 	input  *Input      // of a push source
-	test   *testSource // of a test source
+	test   *testSource // of a test source; a still has neither
 	slate  *gpu.Frame
 	voice  *audio.Voice
 	stop   context.CancelFunc // ends the input's Run; nil before it began
@@ -25,6 +25,7 @@ type source struct {
 
 	// The present tick.
 	frame  *gpu.Frame // owned when input is set; nil for the slate
+	matte  *gpu.Frame // of a still that is clear in places; the board's
 	shown  picture    // of which it is, when input is set
 	report worker.SourceReport
 	stale  *gpu.Frame // owned; the newest picture, however old, when somebody asked
@@ -39,9 +40,19 @@ func newSource(device gpu.Device, config worker.Source, rate media.Rate, clock *
 		s.report.State = worker.Live
 		return s, err
 	}
-	s.slate, err = newSlate(device, title(config), "no signal")
-	s.input = NewInput(config.ID, device, rate, clock, log)
+	s.slate, err = newSlate(device, title(config), absence(config.Kind))
+	if config.Kind != worker.Still {
+		s.input = NewInput(config.ID, device, rate, clock, log)
+	}
 	return s, err
+}
+
+// absence is what the slate of a source says.
+func absence(kind worker.SourceKind) string {
+	if kind == worker.Still {
+		return "no picture"
+	}
+	return "no signal"
 }
 
 // keeps reports whether new settings leave the source itself as it is.
@@ -56,7 +67,7 @@ func (s *source) keeps(config worker.Source) bool {
 // update takes new settings that the source keeps itself under.
 func (s *source) update(device gpu.Device, config worker.Source, log *slog.Logger) {
 	if s.slate != nil && title(s.config) != title(config) {
-		slate, err := newSlate(device, title(config), "no signal")
+		slate, err := newSlate(device, title(config), absence(config.Kind))
 		if err != nil {
 			log.Warn("slate keeps its old name", "source", config.ID, "err", err)
 		} else {
@@ -94,8 +105,21 @@ func (s *source) advance(n int64, t media.Time, composed bool) {
 		}
 		return
 	}
+	if s.input == nil {
+		return // pose shows it
+	}
 	s.shown, s.report = s.input.show(t, time.Duration(s.config.HoldMs)*time.Millisecond)
 	s.frame = s.shown.Frame
+}
+
+// pose gives a still its picture, nil while there is none.
+func (s *source) pose(photo *drawing) {
+	s.report = worker.SourceReport{State: worker.Lost, Slate: true}
+	if photo == nil {
+		return
+	}
+	s.frame, s.matte = photo.picture, photo.matte
+	s.report = worker.SourceReport{State: worker.Live, Frames: 1, Width: s.frame.Size.Width, Height: s.frame.Size.Height}
 }
 
 // compose hears that the present picture was composed at now.
@@ -115,15 +139,18 @@ func (s *source) done() {
 	if s.stale != nil {
 		s.stale.Release()
 	}
-	s.frame, s.stale = nil, nil
+	s.frame, s.matte, s.stale = nil, nil, nil
 }
 
 // sound is where the source's samples come from.
 func (s *source) sound() audio.Source {
-	if s.test != nil {
+	switch {
+	case s.test != nil:
 		return s.test.tone
+	case s.input != nil:
+		return s.input.ring
 	}
-	return s.input.ring
+	return audio.Nothing{}
 }
 
 // strip is what the source has on the bus. onAir is how much of it is in the

@@ -86,19 +86,3 @@ func title(config worker.Source) string {
 	}
 	return config.ID
 }
-
-// newSlate draws the picture that stands in for a source.
-func newSlate(device gpu.Device, name, line string) (*gpu.Frame, error) {
-	frame, err := device.NewFrame(gpu.Size{Width: 640, Height: 360})
-	if err != nil {
-		return nil, fmt.Errorf("make slate of %q: %w", name, err)
-	}
-	pattern.DrawSlate(planes(frame), name, line)
-	return frame, nil
-}
-
-// drawStandby fills a frame of any size with what viewers see while the
-// channel's worker is replaced.
-func drawStandby(frame *gpu.Frame, channel string) {
-	pattern.DrawSlate(planes(frame), channel, "back in a moment")
-}

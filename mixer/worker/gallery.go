@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-
-	"millrace/mixer/scene"
 )
 
 // gallery is what one worker was given of pictures. Any goroutine may use it:
@@ -41,7 +39,7 @@ func (s *session) give(show Show) {
 	g := &s.gallery
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, asset := range scene.Assets(show.Scenes, show.Overlays) {
+	for _, asset := range show.Assets() {
 		if _, known := g.given[asset]; known || s.host.config.Picture == nil {
 			continue
 		}
@@ -49,8 +47,12 @@ func (s *session) give(show Show) {
 		if err == nil {
 			err = Send(s.conn, &Picture{Asset: asset, Image: picture})
 		}
-		if g.given[asset] = err == nil; err != nil {
-			s.host.config.Log.Warn("picture is not shown", "asset", asset, "err", err)
+		if g.given[asset] = err == nil; err == nil {
+			continue
+		}
+		s.host.config.Log.Warn("picture is not shown", "asset", asset, "err", err)
+		if asset == show.Slate {
+			_ = Send(s.conn, &Picture{Asset: asset}) // a worker waits for it; without a worker nobody does
 		}
 	}
 }
@@ -60,7 +62,7 @@ func (s *session) withdraw(show Show) {
 	g := &s.gallery
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	needed := scene.Assets(show.Scenes, show.Overlays)
+	needed := show.Assets()
 	for asset, held := range g.given {
 		if slices.Contains(needed, asset) {
 			continue

@@ -28,7 +28,9 @@ func TestPicturesGoToEveryWorker(t *testing.T) {
 	var show atomic.Pointer[Show]
 	var decoded atomic.Int64
 	change := func(to Show) { show.Store(&to) }
-	change(showing("logo", "broken"))
+	begin := showing("logo", "broken")
+	begin.Slate = "broken"
+	change(begin)
 	c := startChannel(t, "works", func(config *Config) {
 		config.Show = func() Show { return *show.Load() }
 		config.Picture = func(asset string, pixels int) (*image.RGBA, error) {
@@ -50,6 +52,7 @@ func TestPicturesGoToEveryWorker(t *testing.T) {
 	}
 	pid := c.onAir(t, 0)
 	c.until(t, "the worker has the logo", has("logo", 600, 1))
+	require.True(t, has("broken", 0, 1)(), "a slate that cannot be had is told of")
 	do := func(to Show) {
 		change(to)
 		_, err := c.host.Do(t.Context(), Command{Show: &to})

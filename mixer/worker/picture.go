@@ -19,7 +19,7 @@ type Picture struct {
 
 // What a worker may be given of pictures.
 const (
-	MaxPictures    = 4 * scene.MaxAssets // those of several shows while one takes the place of another
+	MaxPictures    = 8 * scene.MaxAssets // those of scenes, overlays and stills, of several shows while one takes the place of another
 	MaxPictureSide = 8192                // pixels
 	maxAsset       = 64                  // bytes of an id
 )

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"slices"
+
 	"millrace/internal/media"
 	"millrace/mixer/scene"
 )
@@ -23,6 +25,26 @@ type Show struct {
 	AudioID      string          `json:"audioId"`      // id of the audio rendition, "audio"
 	AudioBitrate int             `json:"audioBitrate"` // bits per second
 	Loudness     Loudness        `json:"loudness,omitzero"`
+	Slate        string          `json:"slate,omitempty"` // asset that stands in for a source without pictures; empty is the built-in one
+}
+
+// Assets are the pictures that a show needs, in order of first use; its slate
+// comes first, for a worker that makes filler of it.
+func (s Show) Assets() []string {
+	var ids []string
+	add := func(asset string) {
+		if asset != "" && !slices.Contains(ids, asset) {
+			ids = append(ids, asset)
+		}
+	}
+	add(s.Slate)
+	for _, source := range s.Sources {
+		add(source.Still)
+	}
+	for _, asset := range scene.Assets(s.Scenes, s.Overlays) {
+		add(asset)
+	}
+	return ids
 }
 
 // The program's sound as Opus, which browsers play: a rendition beside the
@@ -57,8 +79,9 @@ type SourceKind string
 
 // The kinds of source that this version mixes.
 const (
-	Push SourceKind = "push" // packets arrive over the worker socket
-	Test SourceKind = "test" // the worker draws it
+	Push  SourceKind = "push"  // packets arrive over the worker socket
+	Test  SourceKind = "test"  // the worker draws it
+	Still SourceKind = "still" // a picture that the server gives
 )
 
 // Source is one input of the channel.
@@ -68,6 +91,7 @@ type Source struct {
 	Kind   SourceKind    `json:"kind"`
 	HoldMs int           `json:"holdMs"` // how long the last picture stays after the input is lost; then the slate
 	Test   *TestPattern  `json:"test,omitempty"`
+	Still  string        `json:"still,omitempty"` // asset of a still
 	Audio  AudioSettings `json:"audio"`
 	Return bool          `json:"return,omitempty"` // asks for the program's sound without its own, as rendition ReturnID
 }
