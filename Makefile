@@ -16,8 +16,8 @@ make ui           the control room that the binary embeds
 make conformance  the conformance rules against a running appliance (URL=… of a multivariant playlist, ARGS='-whip … -key … -whep …')
 make generate     write the generated files again
 make kernels      the CUDA kernel's PTX that is embedded, by clang-14
-make gpu-test     bin/gpu-test, a folder that runs on any machine with an NVIDIA driver, and its table: what loads, decodes, composes, encodes
-make gpu-bench    bin/gpu-bench, which runs on any machine with an NVIDIA driver, and its table (ARGS=…)
+make gpu-test     bin/gpu, a folder that runs on any machine with an NVIDIA driver; starts its gpu-test: what loads, decodes, composes, encodes
+make gpu-bench    the same folder; starts its gpu-bench: the figures of benchmarks.md's gpu rows (ARGS='-json FILE …')
 make soak         viewers that come and go for CHURN=10m, and what of them stays
 make bench        one benchmark beside its peers (NAME=mix-stage, mix4-720, whep-fan, latency; ARGS=-quick)
 make fuzz         every fuzz target for FUZZTIME=30s each
@@ -66,16 +66,10 @@ kernels:
 	@scripts/packages.sh kernels
 	scripts/kernels.sh
 
-# The program with the libraries of FFmpeg beside it: copy the folder to a machine with a card and start its gpu-test there.
-.PHONY: gpu-test
-gpu-test: setup
-	@$(in_env) scripts/gpu-test.sh $(ARGS)
-
-# Neither FFmpeg nor the driver is needed to build it, nothing but the driver to run it.
-.PHONY: gpu-bench
-gpu-bench:
-	@CGO_ENABLED=1 go build -trimpath -ldflags '-s -w' -o bin/gpu-bench ./gpu/gpubench
-	bin/gpu-bench $(ARGS)
+# The programs with the libraries of FFmpeg beside them: copy bin/gpu to a machine with a card and start gpu-test and gpu-bench there.
+.PHONY: gpu-test gpu-bench
+gpu-test gpu-bench: setup
+	@$(in_env) scripts/gpu-programs.sh $@ $(ARGS)
 
 .PHONY: fuzz
 fuzz: setup

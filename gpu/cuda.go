@@ -15,6 +15,10 @@ import (
 // a tick: who waits longer waits for a card that is wedged.
 const patience = 2 * time.Second
 
+// emulatedPatience is that for the emulation, which computes on a CPU that others
+// use too.
+const emulatedPatience = 10 * time.Second
+
 // cardIdleLimit is what a CUDA device keeps for reuse on the card, bytes.
 const cardIdleLimit = 256 << 20
 
@@ -52,6 +56,9 @@ func openCUDA(library string, ordinal int) (*cudaDevice, error) {
 		return nil, err
 	}
 	d := &cudaDevice{ordinal: ordinal, patience: patience, card: card, host: newCPU("").pool}
+	if driver.Emulated() {
+		d.patience = emulatedPatience
+	}
 	d.pinned = &Pool{limit: idleLimit, allocate: d.allocatePinned}
 	d.memory = &Pool{limit: cardIdleLimit, allocate: d.allocateCard}
 	d.surfaces = &Pool{limit: cardIdleLimit, allocate: d.allocateSurface}

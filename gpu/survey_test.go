@@ -16,7 +16,7 @@ func TestExamine(t *testing.T) {
 	require.Len(t, survey.Cards, 2)
 	first := survey.Cards[0]
 	require.Equal(t, "cuda:0", first.Name)
-	require.Equal(t, "0000:01:00.0", first.Bus)
+	require.Equal(t, "0000:1b:00.0", first.Bus)
 	require.Equal(t, 1<<30, first.Memory)
 	require.Empty(t, first.Fault)
 	for _, ability := range append(first.Encoders, first.Decoders...) {

@@ -8,6 +8,7 @@ import "C"
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"unsafe"
 )
@@ -16,7 +17,7 @@ import (
 // Close and until everything made on it was freed.
 type Device struct {
 	Name       string
-	Bus        string // PCI address, "0000:01:00.0": what NVML knows the card by
+	Bus        string // PCI address in small letters, "0000:3b:00.0", as package monitor has it
 	Capability int    // 10*major + minor: 90 is Hopper
 	Processors int    // multiprocessors
 	Memory     int    // bytes
@@ -39,7 +40,7 @@ func (d *Driver) Open(ordinal int) (*Device, error) {
 		return nil, err
 	}
 	device := &Device{
-		Name: C.GoString(&name[0]), Bus: C.GoString(&bus[0]), Capability: int(10*major + minor), Processors: int(processors), Memory: int(memory),
+		Name: C.GoString(&name[0]), Bus: strings.ToLower(C.GoString(&bus[0])), Capability: int(10*major + minor), Processors: int(processors), Memory: int(memory),
 		driver: d,
 	}
 	if device.Capability < minCapability {

@@ -28,7 +28,8 @@ func Build(dir string, flags ...string) (string, error) {
 		return "", fmt.Errorf("build the driver emulation: its source is not known")
 	}
 	source := filepath.Join(filepath.Dir(file), "library")
-	if err := readAll(source, filepath.Join(source, "..", "..", "kernels")); err != nil {
+	gpu := filepath.Join(source, "..", "..")
+	if err := readAll(source, filepath.Join(gpu, "kernels"), filepath.Join(gpu, "gpubench")); err != nil {
 		return "", fmt.Errorf("build the driver emulation: %w", err)
 	}
 	library := filepath.Join(dir, "libcuda.so.1")

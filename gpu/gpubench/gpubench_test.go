@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -87,32 +90,76 @@ func TestParityOfTheBenchmarksLadder(t *testing.T) {
 	require.LessOrEqual(t, result.most, 1, result.where)
 }
 
-// The measuring code runs through; what it measures here means nothing.
-func TestMeasuring(t *testing.T) {
+// The load of the figures is what the goals are stated for: 17.9 MB a show.
+func TestLoad(t *testing.T) {
 	c := emulated(t)
-	b, err := newBench(c, 1, 1)
+	b, err := newBench(c, fullHD(), 1, 1)
 	require.NoError(t, err)
 	defer b.free()
 	require.Equal(t, 17_894_880, b.useful)
-	source := shape{64, 64, true}
-	b.free()
-	b.memory, b.shows = nil, nil
-	random, err := newPicture(c.device, source)
+	require.Len(t, b.shows[0].Layers, 4)
+	require.Len(t, b.shows[0].Rungs, 3)
+}
+
+// The chain of filters launches as often as FFmpeg's, and draws the same show.
+func TestChain(t *testing.T) {
+	c := emulated(t)
+	b, err := newBench(c, brief(), 2, 1)
 	require.NoError(t, err)
-	defer random.free()
-	memory, err := b.alloc(source)
+	defer b.free()
+	r, err := b.measureChain()
 	require.NoError(t, err)
-	b.shows = []kernels.Show{{Canvas: source.at(memory.Address)}}
-	m, err := b.measure()
+	require.Equal(t, 22, r.launches)
+	require.Greater(t, r.canvasPSNR, 60.0) // down to a third its filter is the area average too
+	require.Greater(t, r.rungPSNR, 60.0)
+	require.Positive(t, r.alongside)
+}
+
+// Every measurement runs through on the emulation and says that its speed is nobody's.
+func TestTable(t *testing.T) {
+	library, err := cudaemu.Build(t.TempDir())
 	require.NoError(t, err)
-	require.Positive(t, m.all)
-	require.Positive(t, m.share())
+	var out bytes.Buffer
+	path := filepath.Join(t.TempDir(), "results", "table.json")
+	require.NoError(t, run(&out, options{library: library, scenes: 3, seed: 1, shows: 2, repeats: 1, inputs: 4, seconds: 1, json: path}))
+	t.Log(out.String())
+	require.Contains(t, out.String(), "TEST EQUIPMENT")
+	var made report
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &made))
+	require.True(t, made.Emulated)
+	results := map[string]row{}
+	for _, row := range made.Rows {
+		results[row.Name] = row
+		require.Contains(t, out.String(), row.Name)
+	}
+	require.Contains(t, results["parity"].Result, "3 scenes")
+	require.Len(t, results, 12)
+	for _, name := range []string{"gpu-kernel", "one show alone", "gpu-chain", "submission", "  with 28 uploads", "gpu-decode-compose", "gpu-density"} {
+		require.Equal(t, row{Name: name, Result: "ran through; emulated: no speed"}, results[name])
+	}
 }
 
 func TestRunSaysWhatIsMissing(t *testing.T) {
 	var out bytes.Buffer
-	err := run(&out, "libcuda-that-is-not-there.so", 0, 1, 1, 1, 1)
+	err := run(&out, options{library: "libcuda-that-is-not-there.so"})
 	require.ErrorIs(t, err, cuda.ErrNoDriver)
 	require.ErrorContains(t, err, "no CUDA driver: libcuda-that-is-not-there.so: cannot open shared object file")
 	require.Empty(t, out.String())
+	require.ErrorContains(t, run(&out, options{only: "gpu-kernel,nothing"}), `there is no measurement "nothing"`)
+}
+
+// A card without NVENC has no density, and says why; one whose memory is used up says so
+// in its row, and the other rows are there.
+func TestRowsThatFail(t *testing.T) {
+	library, err := cudaemu.Build(t.TempDir())
+	require.NoError(t, err)
+	t.Setenv(cudaemu.Faults, "memory=3000000")
+	var out bytes.Buffer
+	err = run(&out, options{library: library, scenes: 1, seed: 1, shows: 2, repeats: 1, inputs: 4, seconds: 1, only: "submission,parity"})
+	require.ErrorContains(t, err, "submission: ")
+	require.ErrorContains(t, err, "out of memory")
+	require.Contains(t, out.String(), "submission             failed: ")
+	require.Contains(t, out.String(), "1 scenes")
 }

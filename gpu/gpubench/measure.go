@@ -9,9 +9,29 @@ import (
 	"millrace/gpu/kernels"
 )
 
-// bench is gpu-kernel's load: shows of four NV12 1080p sources in a grid.
+// load is what one show is of: four sources of one size in a grid, and the ladder,
+// whose first is the canvas.
+type load struct {
+	source shape
+	ladder []shape
+}
+
+// fullHD is what the figures are for.
+func fullHD() load {
+	source := shape{1920, 1080, true}
+	return load{source, []shape{source, {1280, 720, true}, {854, 480, true}, {640, 360, true}}}
+}
+
+// brief is as much as shows that the measuring code works.
+func brief() load {
+	source := shape{384, 216, true}
+	return load{source, []shape{source, {256, 144, true}, {170, 96, true}, {128, 72, true}}}
+}
+
+// bench is gpu-kernel's load: shows of four NV12 sources in a grid.
 type bench struct {
 	card    *card
+	load    load
 	shows   []kernels.Show
 	memory  []*cuda.Memory
 	useful  int // bytes that one show must read and write
@@ -32,22 +52,20 @@ type measurement struct {
 func (m measurement) share() float64 { return float64(m.copied) / float64(m.all) }
 
 // newBench makes the shows, as many as asked for or fit.
-func newBench(c *card, shows, repeats int) (*bench, error) {
-	b := &bench{card: c, repeats: repeats}
-	source := shape{1920, 1080, true}
-	ladder := []shape{source, {1280, 720, true}, {854, 480, true}, {640, 360, true}}
-	b.useful = 4 * source.payload()
-	for _, rung := range ladder {
+func newBench(c *card, load load, shows, repeats int) (*bench, error) {
+	b := &bench{card: c, load: load, repeats: repeats}
+	b.useful = 4 * load.source.payload()
+	for _, rung := range load.ladder {
 		b.useful += rung.payload()
 	}
-	random, err := newPicture(c.device, source)
+	random, err := newPicture(c.device, load.source)
 	if err != nil {
 		return nil, err
 	}
 	defer random.free()
 	random.noise(rand.New(rand.NewPCG(1, 1)))
 	for range shows {
-		if err := b.add(source, ladder, random); err != nil {
+		if err := b.add(random); err != nil {
 			if len(b.shows) > 0 {
 				break // the card is full: measured with fewer
 			}
@@ -59,7 +77,8 @@ func newBench(c *card, shows, repeats int) (*bench, error) {
 }
 
 // add makes one show; random gives every source its contents.
-func (b *bench) add(source shape, ladder []shape, random *picture) error {
+func (b *bench) add(random *picture) error {
+	source, canvas := b.load.source, b.load.ladder[0]
 	show := kernels.Show{Background: [3]uint8{16, 128, 128}}
 	for i := range 4 {
 		memory, err := b.alloc(source)
@@ -70,11 +89,11 @@ func (b *bench) add(source shape, ladder []shape, random *picture) error {
 			return err
 		}
 		show.Layers = append(show.Layers, kernels.Layer{
-			Picture: source.at(memory.Address), Src: kernels.Rect{W: 1920, H: 1080},
-			Dst: kernels.Rect{X: i % 2 * 960, Y: i / 2 * 540, W: 960, H: 540}, Opacity: 255,
+			Picture: source.at(memory.Address), Src: kernels.Rect{W: source.w, H: source.h},
+			Dst: kernels.Rect{X: i % 2 * canvas.w / 2, Y: i / 2 * canvas.h / 2, W: canvas.w / 2, H: canvas.h / 2}, Opacity: 255,
 		})
 	}
-	for _, rung := range ladder {
+	for _, rung := range b.load.ladder {
 		memory, err := b.alloc(rung)
 		if err != nil {
 			return err
@@ -98,6 +117,7 @@ func (b *bench) free() {
 	for _, memory := range b.memory {
 		memory.Free()
 	}
+	b.memory, b.shows = nil, nil
 }
 
 // measure takes every number once.
@@ -131,21 +151,24 @@ func (b *bench) measure() (m measurement, err error) {
 	if m.alone, err = b.median(4*b.repeats, one); err != nil {
 		return m, err
 	}
-	row := 4 * len(singles)
-	m.alongside, err = b.median(b.repeats, func(int) error {
-		for i := range row {
-			if err := one(i); err != nil {
+	if m.alongside, err = b.inARow(4*len(singles), one); err != nil {
+		return m, err
+	}
+	m.withoutWork, err = b.idle()
+	return m, err
+}
+
+// inARow is the time of one run of many that are queued behind each other.
+func (b *bench) inARow(runs int, run func(int) error) (time.Duration, error) {
+	all, err := b.median(b.repeats, func(int) error {
+		for i := range runs {
+			if err := run(i); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	m.alongside /= time.Duration(row)
-	if err != nil {
-		return m, err
-	}
-	m.withoutWork, err = b.idle()
-	return m, err
+	return all / time.Duration(runs), err
 }
 
 // idle is what a launch costs that draws a canvas of 2x2.

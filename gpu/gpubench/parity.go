@@ -106,7 +106,13 @@ func (c *card) invent(rnd *rand.Rand, s *set) error {
 		}
 		s.sources = append(s.sources, source)
 		source.noise(rnd)
-		show.Layers = append(show.Layers, inventLayer(rnd, source, canvas))
+		layer := inventLayer(rnd, source, canvas)
+		if rnd.IntN(3) == 0 {
+			if err := c.inventMatte(rnd, s, source, &layer); err != nil {
+				return err
+			}
+		}
+		show.Layers = append(show.Layers, layer)
 	}
 	shapes := []shape{canvas}
 	for range rnd.IntN(4) {
@@ -178,17 +184,43 @@ func inventLayer(rnd *rand.Rand, source *picture, canvas shape) kernels.Layer {
 	return layer
 }
 
+// inventMatte gives a layer a matte, of its picture's size; half of them are mostly
+// clear or mostly covering, as text is.
+func (c *card) inventMatte(rnd *rand.Rand, s *set, source *picture, layer *kernels.Layer) error {
+	matte, err := newPicture(c.device, shape{source.w, source.h, rnd.IntN(2) == 0})
+	if err != nil {
+		return err
+	}
+	s.sources = append(s.sources, matte)
+	matte.noise(rnd)
+	if ends := rnd.IntN(4); ends < 2 {
+		for i, value := range matte.host.Bytes() {
+			if value < 200 {
+				matte.host.Bytes()[i] = byte(255 * ends)
+			}
+		}
+	}
+	layer.Matte = matte.at(matte.card.Address)
+	return nil
+}
+
+// hosted is the host's copy of a picture on the card.
+func (s *set) hosted(on kernels.Picture) kernels.Picture {
+	for _, source := range s.sources {
+		if on.Plane[0] == source.card.Address {
+			return source.at(source.host.Address)
+		}
+	}
+	return on
+}
+
 // compare draws show i by the reference and measures the card's pictures by it.
 func (c *card) compare(s *set, i int, result *parityResult) error {
 	show, outs := s.shows[i], s.outs[i]
 	layers := make([]kernels.Layer, len(show.Layers))
 	for j, layer := range show.Layers {
 		layers[j] = layer
-		for _, source := range s.sources {
-			if layer.Picture.Plane[0] == source.card.Address {
-				layers[j].Picture = source.at(source.host.Address)
-			}
-		}
+		layers[j].Picture, layers[j].Matte = s.hosted(layer.Picture), s.hosted(layer.Matte)
 	}
 	var canvas kernels.Picture
 	for j, out := range outs {

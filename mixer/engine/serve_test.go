@@ -181,7 +181,7 @@ func TestWorkerProcess(t *testing.T) {
 
 	// Another source's return takes the place of cam's, beside a cut.
 	rate := show.Canvas.Rate
-	first := rate.Index(clock.Now()) + 5
+	first := rate.Index(clock.Now()) + 45 // the command is to be there ten frames later, however slow this machine is
 	changed := withReturn(withReturn(show, "cam", false), "a", true)
 	require.NoError(t, worker.Send(conn, &worker.Start{Frame: first}))
 	require.NoError(t, worker.Send(conn, &worker.Command{ID: 1, At: first + 10, Cut: new(string), Show: &changed}))

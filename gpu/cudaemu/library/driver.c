@@ -153,7 +153,8 @@ int cuCtxPopCurrent_v2(void **context)
 	*context = stack[--current];
 	return SUCCESS;
 }
-int cuDeviceGetPCIBusId(char *id, int size, int device) { return snprintf(id, (size_t)size, "0000:%02x:00.0", device + 1), SUCCESS; }
+// NVIDIA's driver writes capitals here, and so does this one.
+int cuDeviceGetPCIBusId(char *id, int size, int device) { return snprintf(id, (size_t)size, "0000:%02X:00.0", device + 0x1b), SUCCESS; }
 int cuMemGetInfo_v2(size_t *left, size_t *total)
 {
 	pthread_mutex_lock(&lock);
@@ -267,10 +268,8 @@ int cuModuleGetFunction(void **function, void *module, const char *name)
 {
 	char entry[128];
 	snprintf(entry, sizeof entry, ".entry %s(", name);
-	if (!strstr(module, entry) || strcmp(name, "millrace_compose"))
-		return NOT_FOUND;
-	*function = (void *)(uintptr_t)run_kernel;
-	return SUCCESS;
+	*function = (void *)(uintptr_t)kernel_named(name);
+	return strstr(module, entry) && *function ? SUCCESS : NOT_FOUND;
 }
 
 int cuStreamCreate(void **made, unsigned flags)
@@ -367,7 +366,7 @@ int cuLaunchKernel(void *function, unsigned across, unsigned down, unsigned deep
 		   unsigned shared, void *s, void **arguments, void **extra)
 {
 	ENTER();
-	const address_t shows = *(address_t *)arguments[0];
+	const address_t argument = *(address_t *)arguments[0];
 	obey();
 	launches += strikes();
 	if (strikes() && launches == fault.wedge) { // a driver call that never returns
@@ -379,9 +378,9 @@ int cuLaunchKernel(void *function, unsigned across, unsigned down, unsigned deep
 		is_lost = 1;
 	if ((strikes() && launches == fault.launch) || is_lost)
 		LEAVE(LAUNCH_FAILED);
-	if (function != (void *)(uintptr_t)run_kernel || x != 256 || deep * y * z != 1 || shared || extra || !across || !down ||
-	    !holds((void *)(uintptr_t)shows, 1, 0))
+	if (!is_kernel(function) || x != 256 || deep * y * z != 1 || shared || extra || !across || !down ||
+	    !holds((void *)(uintptr_t)argument, 1, 0))
 		LEAVE(INVALID_VALUE);
-	LEAVE(enqueue(s, (task){.kind = LAUNCH, .from = (void *)(uintptr_t)shows, .across = (int)across, .down = (int)down,
-				.hangs = strikes() && launches == fault.hang}));
+	LEAVE(enqueue(s, (task){.kind = LAUNCH, .kernel = (kernel)(uintptr_t)function, .from = (void *)(uintptr_t)argument,
+				.across = (int)across, .down = (int)down, .hangs = strikes() && launches == fault.hang}));
 }

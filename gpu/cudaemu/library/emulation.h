@@ -64,9 +64,13 @@ typedef struct {
 
 typedef enum { COPY, LAUNCH, RECORD, WAIT } kind;
 
+// kernel is one compiled as C: its argument and the grid's sides.
+typedef void (*kernel)(const void *argument, int across, int down);
+
 typedef struct task {
 	struct task *next;
 	kind kind;
+	kernel kernel;
 	void *to;
 	const void *from;
 	size_t size;
@@ -86,6 +90,7 @@ int enqueue(stream *s, task t);
 stream *stream_new(void);
 void stream_close(stream *s);
 void event_drop(event *e); // under lock
-void run_kernel(const void *shows, int across, int down);
+kernel kernel_named(const char *name); // NULL: there is none
+int is_kernel(const void *function);
 
 #endif

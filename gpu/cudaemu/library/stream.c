@@ -6,10 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-// The kernel, compiled as C.
+// The kernels, compiled as C.
 #include "../../kernels/compose.cu"
+#include "../../gpubench/chain.cu"
 
-void run_kernel(const void *shows, int across, int down)
+static void compose(const void *shows, int across, int down)
 {
 	px_block *shared = malloc(sizeof *shared);
 	for (int y = 0; y < down; y++) {
@@ -21,6 +22,29 @@ void run_kernel(const void *shows, int across, int down)
 		}
 	}
 	free(shared);
+}
+
+static const struct {
+	const char *name;
+	kernel run;
+} kernels[] = {{"millrace_compose", compose}, {"chain_scale", chain_scale}, {"chain_overlay", chain_overlay}};
+
+enum { KERNELS = sizeof kernels / sizeof *kernels };
+
+kernel kernel_named(const char *name)
+{
+	for (int i = 0; i < KERNELS; i++)
+		if (strcmp(kernels[i].name, name) == 0)
+			return kernels[i].run;
+	return NULL;
+}
+
+int is_kernel(const void *function)
+{
+	for (int i = 0; i < KERNELS; i++)
+		if ((const void *)(uintptr_t)kernels[i].run == function)
+			return 1;
+	return 0;
 }
 
 void event_drop(event *e)
@@ -90,7 +114,7 @@ static void work(stream *s, task *t)
 	if (t->kind == COPY)
 		memmove(t->to, t->from, t->size);
 	else
-		run_kernel(t->from, t->across, t->down);
+		t->kernel(t->from, t->across, t->down);
 	pthread_mutex_lock(&lock);
 	running--;
 }
