@@ -39,9 +39,10 @@ type assets struct {
 	store state.Store
 	dir   *os.Root
 	log   *slog.Logger
-	// uses are the channels that name an asset, by asset.
-	uses  func() map[string][]string
-	looks sync.Mutex // one picture is decoded at a time: it may take 130 MB
+	// uses are the channels that name an asset, by asset; naming keeps it so.
+	uses   func() map[string][]string
+	naming sync.Locker
+	looks  sync.Mutex // one picture is decoded at a time: it may take 130 MB
 
 	mu   sync.RWMutex
 	byID map[string]api.Stored[api.Asset]
@@ -61,7 +62,7 @@ func openAssets(ctx context.Context, store state.Store, dataDir string, log *slo
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
-	a := &assets{store: store, dir: dir, log: log, byID: known, busy: map[string]bool{}, uses: func() map[string][]string { return nil }}
+	a := &assets{store: store, dir: dir, log: log, byID: known, busy: map[string]bool{}, naming: &sync.Mutex{}, uses: func() map[string][]string { return nil }}
 	if err := a.sweep(); err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
@@ -149,6 +150,9 @@ func (a *assets) CreateAsset(ctx context.Context, id, name string, digest []byte
 	if err := a.dir.Rename(part, id); err != nil {
 		return none, fmt.Errorf("keep asset %q: %w", id, err)
 	}
+	if err := a.settle(); err != nil {
+		return none, errors.Join(err, a.dir.Remove(id))
+	}
 	stored, err := create(ctx, a.store, kindAsset, id, asset)
 	if err != nil {
 		return none, errors.Join(err, a.dir.Remove(id))
@@ -157,6 +161,19 @@ func (a *assets) CreateAsset(ctx context.Context, id, name string, digest []byte
 	defer a.mu.Unlock()
 	a.byID[id] = stored
 	return stored, nil
+}
+
+// settle makes the names in the directory outlive a power cut.
+func (a *assets) settle() error {
+	dir, err := a.dir.Open(".")
+	if err != nil {
+		return fmt.Errorf("open assets: %w", err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return fmt.Errorf("sync assets: %w", err)
+	}
+	return nil
 }
 
 // claim takes an id for an upload.
@@ -256,6 +273,8 @@ func (c careful) Write(p []byte) (int, error) {
 
 // DeleteAsset implements api.Assets.
 func (a *assets) DeleteAsset(ctx context.Context, id string, match api.Match) error {
+	a.naming.Lock()
+	defer a.naming.Unlock()
 	uses := a.uses()
 	a.mu.Lock()
 	defer a.mu.Unlock()

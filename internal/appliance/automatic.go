@@ -35,9 +35,11 @@ func (c *channels) followAutomatic(ctx context.Context, channel string) {
 	}
 	switch {
 	case wanted.Automatic && running == "":
-		p.live.Lock()
-		_, err = c.record(ctx, p, api.RecordingRequest{Iso: wanted.Iso}, true)
-		p.live.Unlock()
+		var release func()
+		if p, release, err = c.hold(channel); err == nil {
+			_, err = c.record(ctx, p, api.RecordingRequest{Iso: wanted.Iso}, true)
+			release()
+		}
 	case !wanted.Automatic && running != "":
 		_, err = c.StopRecording(ctx, running)
 	}

@@ -3,6 +3,7 @@ package appliance
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 
 	"millrace/api"
 	"millrace/internal/state"
+	"millrace/mixer/worker"
 )
 
 // view is a channel's document with what is on its air; the caller holds mu.
@@ -50,6 +52,8 @@ func (c *channels) ChannelFaults(document api.Channel) []api.Fault {
 // CreateChannel implements api.Channels.
 func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api.Stored[api.Channel], error) {
 	document = completed(document)
+	c.naming.Lock()
+	defer c.naming.Unlock()
 	if faults := checkChannel(document, c.knownSource, c.base.Assets.pictureFault); len(faults) > 0 {
 		return api.Stored[api.Channel]{}, api.Invalid(faults...)
 	}
@@ -65,7 +69,8 @@ func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api
 	onAir := air{Program: document.Program, Preview: document.Preview}
 	storedAir, err := put(ctx, c.store, kindAir, document.Id, onAir, uint64(state.AnyRevision))
 	if err != nil {
-		return api.Stored[api.Channel]{}, err
+		// So that the name is free when there is room again.
+		return api.Stored[api.Channel]{}, errors.Join(err, remove(ctx, c.store, kindChannel, document.Id, stored.Revision))
 	}
 	p := &program{stored: stored, onAir: storedAir}
 	c.byID[document.Id] = p
@@ -96,25 +101,52 @@ func (c *channels) knownSource(id string) bool {
 
 // UpdateChannel implements api.Channels.
 func (c *channels) UpdateChannel(ctx context.Context, id string, match api.Match, change func(api.Channel) (api.Channel, error)) (api.Stored[api.Channel], error) {
-	p, err := c.find(id)
+	p, release, err := c.hold(id)
 	if err != nil {
 		return api.Stored[api.Channel]{}, err
 	}
-	p.live.Lock()
-	defer p.live.Unlock()
+	defer release()
+	c.mu.RLock()
+	before, onAir := p.stored.Value, p.onAir.Value
+	c.mu.RUnlock()
 	view, err := c.replace(ctx, p, match, change)
 	if err != nil {
 		return view, err
 	}
+	var refused *worker.Refused
+	if err = c.apply(ctx, p); errors.As(err, &refused) {
+		if err := c.takeBack(ctx, p, before, onAir); err != nil {
+			return view, err
+		}
+		return view, api.Conflict("on-air", fmt.Sprintf("The scene %q came on program just now.", refused.Ack.Program), "Cut to another one first.")
+	}
 	c.retain(p)
 	c.tellTally(p)
 	c.onAir(id) // its automatic recording may have changed
-	return view, c.apply(ctx, p)
+	return view, err
+}
+
+// takeBack puts a program's document back in force as it was before a change
+// that its worker cannot follow. The caller holds live.
+func (c *channels) takeBack(ctx context.Context, p *program, before api.Channel, onAir air) error {
+	c.mu.Lock()
+	stored, err := put(ctx, c.store, kindChannel, before.Id, before, p.stored.Revision)
+	if err == nil {
+		p.stored = stored
+		err = c.storeAir(ctx, p, onAir)
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return c.apply(ctx, p)
 }
 
 // replace checks and stores a change of a program.
 func (c *channels) replace(ctx context.Context, p *program, match api.Match, change func(api.Channel) (api.Channel, error)) (api.Stored[api.Channel], error) {
 	none := api.Stored[api.Channel]{}
+	c.naming.Lock()
+	defer c.naming.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	present := p.view()
@@ -143,13 +175,7 @@ func (c *channels) replace(ctx context.Context, p *program, match api.Match, cha
 	p.stored = stored
 	onAir := p.onAir.Value
 	onAir.Preview = changed.Preview
-	onAir.Overlays = slices.DeleteFunc(slices.Clone(onAir.Overlays), func(id string) bool {
-		return !slices.ContainsFunc(changed.Overlays, func(o api.Overlay) bool { return o.ID == id })
-	})
-	if len(onAir.Overlays) == 0 {
-		onAir.Overlays = nil // as it is after a restart
-	}
-	if err := c.storeAir(ctx, p, onAir); err != nil {
+	if err := c.storeAir(ctx, p, onAir.within(changed)); err != nil {
 		return none, err
 	}
 	return p.view(), nil
@@ -169,12 +195,11 @@ func (c *channels) storeAir(ctx context.Context, p *program, onAir air) error {
 
 // DeleteChannel implements api.Channels.
 func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match) error {
-	p, err := c.find(id)
+	p, release, err := c.hold(id)
 	if err != nil {
 		return err
 	}
-	p.live.Lock()
-	defer p.live.Unlock()
+	defer release()
 	if n := c.archive.holding(id); n > 0 {
 		return api.Conflict("has-recordings", fmt.Sprintf("The channel %q holds the media of %d recordings and clips.", id, n),
 			"Delete those first; they would be lost.")
@@ -184,16 +209,13 @@ func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match
 			"Bring the volume back, or take it out of storage.volumes and restart the node.")
 	}
 	c.mu.Lock()
-	gone, stale := c.byID[id] != p, !match.Holds(p.stored.Revision)
+	stale := !match.Holds(p.stored.Revision)
 	running := p.running
-	if !gone && !stale {
+	if !stale {
 		p.running = nil
 	}
 	c.mu.Unlock()
-	switch {
-	case gone:
-		return api.NotFound("channel", id)
-	case stale:
+	if stale {
 		return api.Stale()
 	}
 	// The id is free for another channel only when nothing of this one is left.

@@ -59,6 +59,10 @@ type channels struct {
 	iso     *isoRecordings
 	sizes   sizes
 
+	// naming is held while a document is stored that names sources and assets, and
+	// while one of those is deleted: before mu.
+	naming sync.Mutex
+
 	mu   sync.RWMutex
 	byID map[string]*program
 	ctx  context.Context // of Run; nil before
@@ -98,8 +102,9 @@ func openChannels(ctx context.Context, store state.Store, sources *sources, base
 	for id, document := range documents {
 		onAir, ok := airs[id]
 		if !ok { // the node ended between two writes
-			onAir.Value = air{Program: document.Value.Program, Preview: document.Value.Preview}
+			onAir.Value.Preview = document.Value.Preview
 		}
+		onAir.Value = onAir.Value.within(document.Value)
 		c.byID[id] = &program{stored: document, onAir: onAir}
 	}
 	return c, nil
@@ -288,6 +293,20 @@ func (c *channels) find(id string) (*program, error) {
 	return p, nil
 }
 
+// hold finds a channel and keeps everybody else from changing it until release
+// is called.
+func (c *channels) hold(id string) (p *program, release func(), err error) {
+	if p, err = c.find(id); err != nil {
+		return nil, nil, err
+	}
+	p.live.Lock()
+	if now, err := c.find(id); err != nil || now != p {
+		p.live.Unlock() // it was deleted while this waited
+		return nil, nil, api.NotFound("channel", id)
+	}
+	return p, p.live.Unlock, nil
+}
+
 // usedBy names a channel that has the source.
 func (c *channels) usedBy(source string) string {
 	c.mu.RLock()
@@ -325,7 +344,8 @@ func (c *channels) sourceGone(source string) {
 }
 
 // apply tells a running program its present show. A worker that is being
-// replaced starts with it anyway.
+// replaced starts with it anyway. A *worker.Refused says that the show lacks the
+// scene on program.
 func (c *channels) apply(ctx context.Context, p *program) error {
 	c.mu.RLock()
 	run := p.run
@@ -343,6 +363,8 @@ func (c *channels) apply(ctx context.Context, p *program) error {
 	switch {
 	case errors.Is(err, worker.ErrNoWorker):
 		return nil
+	case errors.As(err, &refused) && refused.Ack.Code == worker.AckOnAir:
+		return refused
 	case errors.As(err, &refused): // it is stopping; the next one starts with the change
 		c.log.Info("a worker did not take a change", "channel", p.stored.Value.Id, "err", refused)
 		return nil

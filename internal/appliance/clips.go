@@ -23,10 +23,11 @@ const (
 // CreateClip implements api.Clips.
 func (c *channels) CreateClip(ctx context.Context, request api.ClipRequest) (api.Stored[api.Clip], error) {
 	none := api.Stored[api.Clip]{}
-	p, err := c.find(request.Channel)
+	p, release, err := c.hold(request.Channel)
 	if err != nil {
 		return none, err
 	}
+	defer release()
 	grid, ok := c.gridOf(request.Channel)
 	if !ok {
 		return none, api.NotFound("channel", request.Channel)

@@ -177,7 +177,8 @@ func (i *isoRecordings) files(dir, id, source string) []api.ISOFile {
 	for n := 1; ; n++ {
 		name := iso.NameOf(source, n)
 		info, err := i.inspect(filepath.Join(dir, name))
-		if errors.Is(err, os.ErrNotExist) {
+		var fault *os.PathError
+		if errors.As(err, &fault) && fault.Op == "open" { // there is none, or none can be opened now
 			return files
 		}
 		if err != nil {

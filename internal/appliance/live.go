@@ -39,7 +39,7 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 	p.live.Lock()
 	defer p.live.Unlock()
 	c.mu.Lock()
-	if ack.Frame >= p.taken {
+	if c.byID[id] == p && ack.Frame >= p.taken {
 		p.taken = ack.Frame
 		onAir := p.onAir.Value
 		onAir.Program, onAir.Preview = ack.Program, ack.Preview
@@ -49,7 +49,8 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 		if take.Overlay != "" {
 			onAir.Overlays = switched(onAir.Overlays, take.Overlay, take.On)
 		}
-		err = c.storeAir(ctx, p, onAir)
+		// A worker that is gone may have taken what the document has no more.
+		err = c.storeAir(ctx, p, onAir.within(p.stored.Value))
 	}
 	black := p.onAir.Value.Black
 	c.mu.Unlock()
@@ -224,12 +225,11 @@ func (c *channels) UpdateAudio(ctx context.Context, id, source string, change fu
 	if err != nil {
 		return api.AudioSettings{}, err
 	}
-	p, err := c.find(id)
+	p, release, err := c.hold(id)
 	if err != nil {
 		return api.AudioSettings{}, err
 	}
-	p.live.Lock()
-	defer p.live.Unlock()
+	defer release()
 	if _, ok := present.Sources[source]; !ok {
 		return api.AudioSettings{}, api.NotFound("source", source)
 	}
@@ -263,12 +263,11 @@ func (c *channels) StopChannel(ctx context.Context, id string) (api.ChannelState
 }
 
 func (c *channels) setStopped(ctx context.Context, id string, stopped bool) (api.ChannelState, error) {
-	p, err := c.find(id)
+	p, release, err := c.hold(id)
 	if err != nil {
 		return api.ChannelState{}, err
 	}
-	p.live.Lock()
-	defer p.live.Unlock()
+	defer release()
 	if view, err := c.GetChannel(id); err == nil && view.Value.Stopped && !stopped {
 		if err := c.fits(view.Value); err != nil {
 			return api.ChannelState{}, err

@@ -170,11 +170,11 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.assets.uses = n.channels.assetUses
+	n.assets.uses, n.assets.naming = n.channels.assetUses, &n.channels.naming
 	n.sources.picture = n.assets.pictureFault
 	n.sources.addresses = n.addresses
 	n.sources.viewers = n.webrtc.viewers()
-	n.sources.usedBy = n.channels.usedBy
+	n.sources.usedBy, n.sources.naming = n.channels.usedBy, &n.channels.naming
 	n.sources.changed = func(ctx context.Context, id string) {
 		n.srt.setSources()
 		n.channels.sourceChanged(ctx, id)

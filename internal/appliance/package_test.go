@@ -94,6 +94,13 @@ func TestISONamesAreNoPaths(t *testing.T) {
 	}
 }
 
+func TestISOFilesThatCannotBeOpenedAreNotListed(t *testing.T) {
+	node := openNode(t, t.TempDir())
+	none := filepath.Join(t.TempDir(), "no-folder")
+	require.NoError(t, os.WriteFile(none, nil, 0o600))
+	require.Empty(t, node.channels.iso.files(none, "R", "cam1"))
+}
+
 func TestISOAndAutomaticInTheAPI(t *testing.T) {
 	node := openNode(t, t.TempDir())
 	c := newClient(t, node, api.ScopeManage)

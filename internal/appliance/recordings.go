@@ -20,12 +20,11 @@ func stamp(t media.Time) api.Timestamp { return api.Timestamp{Time: t.UTC()} }
 // StartRecording implements api.Recordings.
 func (c *channels) StartRecording(ctx context.Context, channel string, request api.RecordingRequest) (api.Stored[api.Recording], error) {
 	none := api.Stored[api.Recording]{}
-	p, err := c.find(channel)
+	p, release, err := c.hold(channel)
 	if err != nil {
 		return none, err
 	}
-	p.live.Lock()
-	defer p.live.Unlock()
+	defer release()
 	return c.record(ctx, p, request, false)
 }
 

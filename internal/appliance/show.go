@@ -23,6 +23,24 @@ type air struct {
 	Audio    map[string]api.AudioSettings `json:"audio,omitempty"` // by source; absent is the default
 }
 
+// within leaves out what the channel's document does not have: a worker refuses
+// to begin with it.
+func (a air) within(document api.Channel) air {
+	if !hasScene(document, a.Program) {
+		a.Program = document.Program
+	}
+	if !hasScene(document, a.Preview) {
+		a.Preview = ""
+	}
+	a.Overlays = slices.DeleteFunc(slices.Clone(a.Overlays), func(id string) bool {
+		return !slices.ContainsFunc(document.Overlays, func(o api.Overlay) bool { return o.ID == id })
+	})
+	if len(a.Overlays) == 0 {
+		a.Overlays = nil // as it is after a restart
+	}
+	return a
+}
+
 // audioOf is a source's strip.
 func (a air) audioOf(source string) api.AudioSettings {
 	settings, ok := a.Audio[source]

@@ -220,10 +220,27 @@ func (s *sources) update(ctx context.Context, id string, change func(*source) (a
 
 // DeleteSource implements api.Sources.
 func (s *sources) DeleteSource(ctx context.Context, id string, match api.Match) error {
+	entry, err := s.forget(ctx, id, match)
+	if err != nil {
+		return err
+	}
+	if entry.feed != nil {
+		entry.feed.Kick(errDeleted)
+	}
+	entry.running.stop()
+	s.changed(ctx, id)
+	return nil
+}
+
+// forget removes a source that no channel has.
+func (s *sources) forget(ctx context.Context, id string, match api.Match) (*source, error) {
+	s.naming.Lock()
+	defer s.naming.Unlock()
 	if channel := s.usedBy(id); channel != "" {
-		return api.Conflict("in-use", fmt.Sprintf("The channel %q has this source.", channel), "Take it out of the channel's sources first.")
+		return nil, api.Conflict("in-use", fmt.Sprintf("The channel %q has this source.", channel), "Take it out of the channel's sources first.")
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	entry, err := s.find(id)
 	if err == nil && !match.Holds(entry.stored.Revision) {
 		err = api.Stale()
@@ -232,18 +249,11 @@ func (s *sources) DeleteSource(ctx context.Context, id string, match api.Match) 
 		err = remove(ctx, s.store, kindSource, id, entry.stored.Revision)
 	}
 	if err != nil {
-		s.mu.Unlock()
-		return err
+		return nil, err
 	}
 	delete(s.byID, id)
 	delete(s.byKey, hashKey(entry.key))
-	s.mu.Unlock()
-	if entry.feed != nil {
-		entry.feed.Kick(errDeleted)
-	}
-	entry.running.stop()
-	s.changed(ctx, id)
-	return nil
+	return entry, nil
 }
 
 // KickSource implements api.Sources.

@@ -54,8 +54,9 @@ type sources struct {
 	viewers *whep.Server
 	// picture says why an asset is no picture that can be shown; "" where it is.
 	picture func(asset string) string
-	// usedBy names a channel that has the source, or "".
+	// usedBy names a channel that has the source, or ""; naming keeps it so.
 	usedBy func(id string) string
+	naming sync.Locker
 	// changed is told after a source was made, changed or deleted; moved after
 	// its feed changed state, and must not wait.
 	changed func(ctx context.Context, id string)

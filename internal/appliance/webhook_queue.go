@@ -31,6 +31,7 @@ type courier struct {
 	task  *task
 
 	mu      sync.Mutex
+	after   string // the last event that was taken; "" where those from now on are wanted
 	waiting []pending
 	log     []api.Delivery // oldest first
 	dropped int64
@@ -40,7 +41,9 @@ type courier struct {
 func (o *courier) run(ctx context.Context, filter events.Filter) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	after := ""
+	o.mu.Lock()
+	after := o.after
+	o.mu.Unlock()
 	for ctx.Err() == nil {
 		reader, past, _, err := o.hooks.config.Bus.Subscribe(filter, after)
 		if err != nil { // too many read; some go
@@ -107,6 +110,7 @@ func (o *courier) take(event events.Event) string {
 		o.dropped++
 	}
 	o.waiting = append(o.waiting, pending{message: m, attempt: 1})
+	o.after = event.ID
 	return event.ID
 }
 
@@ -132,8 +136,11 @@ func (o *courier) deliver(ctx context.Context, p pending) {
 		return // deleted or switched off just now
 	}
 	done := o.hooks.send(ctx, url, p.message, p.attempt, secrets...)
-	if ctx.Err() != nil {
-		return // nothing can be said of it
+	if ctx.Err() != nil { // nothing can be said of it; it is sent again by its id
+		o.mu.Lock()
+		o.waiting = slices.Insert(o.waiting, 0, p)
+		o.mu.Unlock()
+		return
 	}
 	pauses := retryAfter()
 	switch {

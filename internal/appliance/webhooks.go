@@ -98,6 +98,11 @@ func (w *webhooks) Run(ctx context.Context) error {
 // begin sends a webhook's events, if it is switched on; the caller holds mu.
 func (w *webhooks) begin(id string) {
 	o, hook := w.couriers[id], w.byID[id].Value
+	if hook.Disabled {
+		o.mu.Lock()
+		o.after = ""
+		o.mu.Unlock()
+	}
 	if w.ctx == nil || hook.Disabled || o.task != nil {
 		return
 	}

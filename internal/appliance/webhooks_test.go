@@ -115,6 +115,31 @@ func TestWebhooks(t *testing.T) {
 	newClient(t, c.node, api.ScopeOperate).must(403, "GET", "/v1/webhooks", "")
 }
 
+func TestAChangeOfAWebhookLosesNoEvent(t *testing.T) {
+	c := sending(t)
+	got, answer := make(chan string, 100), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Get("webhook-id")
+		<-answer
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(answer) })
+	arrives := func() (id string) {
+		select {
+		case id = <-got:
+		case <-time.After(20 * time.Second):
+			require.Fail(t, "nothing arrived")
+		}
+		return id
+	}
+	id := c.must(201, "POST", "/v1/webhooks", fmt.Sprintf(`{"url":%q,"types":["source.*"]}`, server.URL)).field(t, "id").(string)
+	require.Eventually(t, func() bool { return c.node.bus.Readers() == 1 }, 20*time.Second, time.Millisecond)
+	c.must(201, "POST", "/v1/sources", `{"id":"cam2","kind":"push"}`)
+	first := arrives()
+	c.must(200, "PATCH", "/v1/webhooks/"+id, `{"name":"renamed while one was on its way"}`, "If-Match", "*")
+	require.Equal(t, first, arrives())
+}
+
 // hurry makes what waits due, and wakes who sends.
 func (c client) hurry(webhook string) {
 	c.t.Helper()

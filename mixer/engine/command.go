@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -50,7 +51,9 @@ func (d *desk) apply(command worker.Command, n int64) (code string, err error) {
 		if _, stays := find(show, program); !stays && command.Cut != nil && command.Bar == nil {
 			program = target
 		}
-		if err := d.take(show, program); err != nil {
+		if err := d.take(show, program); errors.Is(err, errOnAir) {
+			return worker.AckOnAir, err
+		} else if err != nil {
 			return worker.AckInvalid, err
 		}
 	}

@@ -66,6 +66,9 @@ func newDesk(device gpu.Device, show worker.Show, clock *media.Clock, log *slog.
 	return d, nil
 }
 
+// errOnAir refuses a show without the scene that is on program.
+var errOnAir = errors.New("it is on program and not in the show")
+
 // check says what makes a show unfit for this channel.
 func (d *desk) check(show worker.Show, program string) error {
 	ids := make([]string, 0, len(show.Sources))
@@ -87,7 +90,7 @@ func (d *desk) check(show worker.Show, program string) error {
 		return fmt.Errorf("overlays: %s: %s", faults[0].Pointer, faults[0].Detail)
 	}
 	if _, ok := find(show, program); !ok {
-		return fmt.Errorf("scene %q is on program and not in the show", program)
+		return fmt.Errorf("scene %q: %w", program, errOnAir)
 	}
 	if old := d.show; old.Channel != "" && (old.Canvas != show.Canvas || !reflect.DeepEqual(old.Ladder, show.Ladder) ||
 		old.AudioID != show.AudioID || old.AudioBitrate != show.AudioBitrate) {

@@ -76,7 +76,7 @@ func TestCommandsThatAreRefused(t *testing.T) {
 		require.Equal(t, worker.AckInvalid, s.do(worker.Command{Show: &other}).Code)
 		other = testShow("30")
 		other.Scenes = other.Scenes[:1]
-		require.Equal(t, worker.AckInvalid, s.do(worker.Command{Show: &other}).Code, "the program scene is missing")
+		require.Equal(t, worker.AckOnAir, s.do(worker.Command{Show: &other}).Code, "the program scene is missing")
 		other = testShow("30")
 		other.Sources[0].Audio.DelayMs = 60_000
 		require.Equal(t, worker.AckInvalid, s.do(worker.Command{Show: &other}).Code)

@@ -184,7 +184,7 @@ type Ack struct {
 	Preview string `json:"preview"`
 	// Transition is what is under way on that frame; nil at rest.
 	Transition *Progress `json:"transition,omitempty"`
-	Code       string    `json:"code,omitempty"`  // AckMoved, AckPast, AckUnknown; empty when done
+	Code       string    `json:"code,omitempty"`  // AckMoved and so on; empty when done
 	Error      string    `json:"error,omitempty"` // a sentence; empty when done
 }
 
@@ -194,6 +194,7 @@ const (
 	AckPast    = "past"    // At is over
 	AckUnknown = "unknown" // no such scene
 	AckInvalid = "invalid" // the command contradicts itself or the channel
+	AckOnAir   = "on-air"  // the new show lacks the scene on program
 )
 
 // Report is the worker's account of itself, once a second and on every change
