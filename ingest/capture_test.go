@@ -134,8 +134,8 @@ func TestAGuestIsInSyncAndShortlyAfter(t *testing.T) {
 		for n := 200; n < 450; n++ {
 			require.InDelta(t, 0, shown[testVideo][n].Sub(shown[testAudio][n]).Milliseconds(), 3, "captured together, unit %d", n)
 			wait := shown[testVideo][n].Sub(written[testVideo][n])
-			require.GreaterOrEqual(t, wait, decodeMargin-3*time.Millisecond)
-			require.LessOrEqual(t, wait, 40*time.Millisecond, "unit %d", n)
+			require.GreaterOrEqual(t, wait, pictureMargin-3*time.Millisecond)
+			require.LessOrEqual(t, wait, soundMargin+5*time.Millisecond, "unit %d", n)
 		}
 		require.Zero(t, source.State().LateAudio)
 	})

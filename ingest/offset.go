@@ -22,7 +22,7 @@ const (
 	// A slide changes the pitch. An error of up to gentle is slid away at no
 	// more than 1 ms a second, which nobody hears; a greater one is a clock that
 	// drifts, whose pitch is its own. What measures of one path differ by is no
-	// error.
+	// error. A cushion that falls is followed as fast as it falls.
 	deadBand   = 2 * time.Millisecond
 	gentle     = 22 * time.Millisecond
 	gentleSlew = 0.001           // seconds a second
@@ -40,6 +40,7 @@ const (
 type offset struct {
 	window  minimum
 	cushion time.Duration
+	fall    float64         // speed at which a cushion falls, seconds a second; 0: there is none
 	knots   [knotCount]knot // ring, ascending in source time
 	first   int
 	count   int
@@ -62,6 +63,9 @@ type knot struct {
 // cushion comes.
 func newOffset(s time.Duration, value, arrival media.Time, cushion time.Duration) *offset {
 	o := &offset{cushion: cushion}
+	if cushion > 0 {
+		o.fall = soundFall
+	}
 	o.open(arrival)
 	o.push(knot{s, value.Add(cushion)})
 	return o
@@ -73,12 +77,13 @@ func (o *offset) base() media.Time { return o.head().value.Add(-o.cushion) }
 // target is where the value slides to.
 func (o *offset) target() media.Time { return o.window.least().Add(o.cushion) }
 
-// soften changes the cushion: at once, or so slowly that nobody hears it.
-func (o *offset) soften(cushion time.Duration, atOnce bool) {
+// soften changes the cushion: at once, or with the value sliding after it at
+// the speed at which cushions fall.
+func (o *offset) soften(cushion time.Duration, fall float64, atOnce bool) {
 	if atOnce {
 		o.step(o.head().value.Add(cushion - o.cushion))
 	}
-	o.cushion = cushion
+	o.cushion, o.fall = cushion, fall
 }
 
 // open lets better minima apply at once, for a while.
@@ -107,9 +112,10 @@ func (o *offset) push(k knot) {
 }
 
 // measure takes note of a packet of source time s that arrived, and steps
-// where sliding would take too long to be of use.
-func (o *offset) measure(s time.Duration, arrival media.Time, latency time.Duration) {
-	raw := arrival.Add(-s)
+// where sliding would take too long to be of use. rise is by how much the
+// window's minimum has grown.
+func (o *offset) measure(s time.Duration, arrival media.Time, latency time.Duration) (rise time.Duration) {
+	raw, least := arrival.Add(-s), o.window.least()
 	o.window.add(arrival, raw)
 	o.newest = max(o.newest, arrival)
 	target := o.target()
@@ -127,6 +133,10 @@ func (o *offset) measure(s time.Duration, arrival media.Time, latency time.Durat
 		o.aheadSince = 0
 	}
 	o.judgeLate(raw, arrival, latency)
+	if least == 0 {
+		return 0 // there was none
+	}
+	return o.window.least().Sub(least)
 }
 
 // judgeLate steps up when every packet of a second came after it was due.
@@ -207,9 +217,12 @@ func (o *offset) slide(span, want time.Duration) time.Duration {
 	if distance <= 0 || want > 0 && !o.window.spans(settleSpan) {
 		return 0 // a path that looks longer after a pause is only catching up
 	}
-	speed := min(distance.Seconds()/gentleTime.Seconds(), gentleSlew)
-	if more := want.Abs() - gentle; more > 0 {
-		speed = min(speed+more.Seconds()/steepTime.Seconds(), steepSlew)
+	speed, small := min(distance.Seconds()/gentleTime.Seconds(), gentleSlew), gentle
+	if want < 0 && o.fall > 0 {
+		speed, small = o.fall, coarse
+	}
+	if more := want.Abs() - small; more > 0 {
+		speed = max(speed, min(speed+more.Seconds()/steepTime.Seconds(), steepSlew))
 	}
 	way := min(time.Duration(speed*float64(span)), distance)
 	if want < 0 {

@@ -238,6 +238,9 @@ func (s *Source) write(c *session, u AccessUnit) {
 		if u.Track.Kind == media.Video && !u.Received.IsZero() {
 			s.assembly.Add(now, now.Sub(s.config.Clock.At(u.Received)))
 		}
+		if u.Track.Kind == media.Audio {
+			s.timeline.Sound(u.Track.ID)
+		}
 		s.timeline.Packed(u.Wait)
 		if u.Captured != 0 {
 			s.timeline.Captured(u.Track.ID, u.DTS, u.Captured, u.Track.Kind == media.Audio, now)

@@ -56,6 +56,7 @@ type trackClock struct {
 	step    time.Duration // between its last two packets
 	jump    jump
 	capture capture
+	sound   bool
 	last    media.Time // DTS handed out; 0: none
 }
 
@@ -95,7 +96,7 @@ func (t *Timeline) offsets() map[*offset]bool {
 // Restart forgets the source's clock, for a new publisher; DTS still ascends.
 func (t *Timeline) Restart() {
 	for _, track := range t.tracks {
-		*track = trackClock{last: track.last}
+		*track = trackClock{last: track.last, sound: track.sound}
 	}
 	t.packed, t.moved = 0, 0
 	t.speed = speedometer{}
@@ -220,12 +221,15 @@ func (t *Timeline) note(c *trackClock, dts time.Duration, arrival media.Time) (b
 		return false
 	}
 	steps, value := c.offset.steps, c.offset.head().value
-	c.offset.measure(dts, counted, t.fixed())
-	t.stats.Steps += c.offset.steps - steps
+	rise := c.offset.measure(dts, counted, t.fixed())
+	stepped := c.offset.steps != steps
+	if t.stats.Steps += c.offset.steps - steps; rise > 0 {
+		t.relieve(rise, stepped)
+	}
 	if c.offset.head().value.Sub(value).Abs() > deadBand {
 		t.moved = max(t.moved, arrival)
 	}
-	t.soften(c.offset.window.late(counted.Add(-dts)), counted)
+	t.soften(c, c.offset.window.late(counted.Add(-dts)), counted)
 	if d := dts - c.source; d > 0 {
 		c.step = d
 	}

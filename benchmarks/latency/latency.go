@@ -212,10 +212,15 @@ func stagesOf(ctx context.Context, n *node.Node) (map[string]float64, error) {
 		stages[name+".p50"] = max(stages[name+".p50"], p.P50)
 		stages[name+".p95"] = max(stages[name+".p95"], p.P95)
 	}
-	for _, source := range state.Sources {
+	for id, source := range state.Sources {
 		for stage, p := range source.Latency {
 			add("source."+stage, p)
 		}
+		var stats struct{ LatencyMs float64 }
+		if err := n.Call(ctx, "GET", "/v1/sources/"+id+"/stats", nil, &stats); err != nil {
+			return nil, err
+		}
+		stages["source.cushion"] = max(stages["source.cushion"], stats.LatencyMs)
 	}
 	add("channel.composed", state.Latency.Composed)
 	add("channel.encoded", state.Latency.Encoded["v360"])

@@ -13,13 +13,16 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/rtp/codecs"
 	"github.com/pion/webrtc/v4"
-	"github.com/pion/webrtc/v4/pkg/media"
 
 	"millrace/gpu"
-	mediatime "millrace/internal/media"
+	"millrace/internal/media"
 	"millrace/mixer/engine/pattern"
 )
+
+const clockRate = 90_000 // Hz, of RTP
 
 // publisher encodes one picture with the time in it and sends it as every
 // guest.
@@ -33,9 +36,9 @@ type publisher struct {
 
 // Run publishes until the context ends.
 func (p *publisher) Run(ctx context.Context) error {
-	var tracks []*webrtc.TrackLocalStaticSample
+	var tracks []*webrtc.TrackLocalStaticRTP
 	for i, key := range p.keys {
-		track, err := webrtc.NewTrackLocalStaticSample(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeH264, ClockRate: 90000}, "video", "guest")
+		track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeH264, ClockRate: clockRate}, "video", "guest")
 		if err != nil {
 			return fmt.Errorf("make track: %w", err)
 		}
@@ -72,9 +75,9 @@ func (p *publisher) listen(sender *webrtc.RTPSender) {
 	}
 }
 
-func (p *publisher) send(ctx context.Context, tracks []*webrtc.TrackLocalStaticSample) error {
+func (p *publisher) send(ctx context.Context, tracks []*webrtc.TrackLocalStaticRTP) error {
 	size := gpu.Size{Width: width, Height: height}
-	encoder, err := p.device.NewEncoder(gpu.EncoderConfig{ID: "guest", Size: size, Rate: mediatime.Rate{Num: rate, Den: 1}, Bitrate: bitrate})
+	encoder, err := p.device.NewEncoder(gpu.EncoderConfig{ID: "guest", Size: size, Rate: media.Rate{Num: rate, Den: 1}, Bitrate: bitrate})
 	if err != nil {
 		return err
 	}
@@ -83,9 +86,15 @@ func (p *publisher) send(ctx context.Context, tracks []*webrtc.TrackLocalStaticS
 	if err != nil {
 		return err
 	}
+	packetizer := rtp.NewPacketizer(1200, 0, 0, &codecs.H264Payloader{}, rtp.NewRandomSequencer(), clockRate)
 	ticker := time.NewTicker(time.Second / rate)
 	defer ticker.Stop()
+	stamped := p.clock.now()
 	for n := int64(0); ; n++ {
+		// As a camera's: a machine that stood still has lost pictures, not time.
+		now := p.clock.now()
+		packetizer.SkipSamples((now - stamped) * clockRate / 1000)
+		stamped = now
 		unit, err := p.encode(encoder, size, n)
 		if err != nil {
 			return err
@@ -94,9 +103,11 @@ func (p *publisher) send(ctx context.Context, tracks []*webrtc.TrackLocalStaticS
 		if unit.Key {
 			data = append(sets[:len(sets):len(sets)], data...)
 		}
-		for _, track := range tracks {
-			if err := track.WriteSample(media.Sample{Data: data, Duration: time.Second / rate}); err != nil && !errors.Is(err, io.ErrClosedPipe) {
-				return fmt.Errorf("publish: %w", err)
+		for _, packet := range packetizer.Packetize(data, 0) {
+			for _, track := range tracks {
+				if err := track.WriteRTP(packet); err != nil && !errors.Is(err, io.ErrClosedPipe) {
+					return fmt.Errorf("publish: %w", err)
+				}
 			}
 		}
 		select {
