@@ -28,5 +28,5 @@ if [ -n "$without_c" ]; then CGO_ENABLED=0 go test "$@" $without_c || status=1; 
 # shellcheck disable=SC2086
 if [ -n "$with_c" ]; then go test "$@" $with_c || status=1; fi
 # shellcheck disable=SC2086
-go test "$@" $real_time || status=1
+go test -timeout 20m "$@" $real_time || status=1
 exit $status
