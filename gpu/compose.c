@@ -28,12 +28,13 @@ static int is_copy(const mr_op *op)
 static void scale_by_libyuv(const mr_op *op, int p, int from, int to)
 {
 	const mr_view *src = &op->src, *dst = &op->dst;
-	int chroma = p > 0, width = dst->width >> chroma;
+	int chroma = p > 0, left = op->part.left >> chroma, right = op->part.right >> chroma;
 	if (is_copy(op))
-		CopyPlane(row_of(src, p, from), src->stride[p], row_of(dst, p, from), dst->stride[p], width, to - from);
+		CopyPlane(row_of(src, p, from) + left, src->stride[p], row_of(dst, p, from) + left, dst->stride[p],
+			  right - left, to - from);
 	else
 		ScalePlane(src->plane[p], src->stride[p], src->width >> chroma, src->height >> chroma, dst->plane[p],
-			   dst->stride[p], width, dst->height >> chroma, kFilterBox);
+			   dst->stride[p], dst->width >> chroma, dst->height >> chroma, kFilterBox);
 }
 
 // mix255 is the pixel contract's mix, in 16 bits.
@@ -65,12 +66,12 @@ static void mix_bordered_row(uint8_t *restrict dst, const uint8_t *restrict src,
 
 static void mix_rows(const mr_op *op, int p, int from, int to)
 {
-	int chroma = p > 0, width = op->dst.width >> chroma;
+	int chroma = p > 0, left = op->part.left >> chroma, width = (op->part.right >> chroma) - left;
 	const uint8_t *shape = op->shape[chroma], *inner = op->inner[chroma];
 	for (int y = from; y < to; y++) {
-		uint8_t *dst = row_of(&op->dst, p, y);
-		const uint8_t *src = row_of(&op->src, p, y);
-		intptr_t at = (intptr_t)y * op->mask_stride[chroma];
+		uint8_t *dst = row_of(&op->dst, p, y) + left;
+		const uint8_t *src = row_of(&op->src, p, y) + left;
+		intptr_t at = (intptr_t)y * op->mask_stride[chroma] + left;
 		if (inner)
 			mix_bordered_row(dst, src, width, op->opacity, shape + at, inner + at, op->color[p]);
 		else if (shape)
@@ -83,20 +84,26 @@ static void mix_rows(const mr_op *op, int p, int from, int to)
 }
 
 // draw writes rows [from, to) of the operation's dst, of which ready rows of src
-// are there. Rows are luma's, even, and follow those of the call before.
+// are there; those outside of its part are left. Rows are luma's, even, and
+// follow those of the call before.
 static void draw(work *work, int from, int to, int ready)
 {
 	const mr_op *op = work->op;
+	from = from > op->part.top ? from : op->part.top;
+	to = to < op->part.bottom ? to : op->part.bottom;
+	if (from >= to)
+		return;
 	for (int p = 0; p < 3; p++) {
-		int chroma = p > 0, width = op->dst.width >> chroma, first = from >> chroma, end = to >> chroma;
+		int chroma = p > 0, first = from >> chroma, end = to >> chroma;
+		int left = op->part.left >> chroma, right = op->part.right >> chroma;
 		switch (op->kind) {
 		case MR_FILL:
-			SetPlane(row_of(&op->dst, p, first), op->dst.stride[p], width, end - first, op->color[p]);
+			SetPlane(row_of(&op->dst, p, first) + left, op->dst.stride[p], right - left, end - first, op->color[p]);
 			break;
 		case MR_SCALE: scale_by_libyuv(op, p, first, end); break;
 		case MR_HALVE:
 			mr_halve_plane(row_of(&op->src, p, 2 * first), op->src.stride[p], row_of(&op->dst, p, first),
-				       op->dst.stride[p], width, end - first, chroma);
+				       op->dst.stride[p], left, right, end - first, chroma);
 			break;
 		case MR_FILTER: mr_scaler_feed(&work->scaler[p], ready >> chroma, end); break;
 		case MR_MIX: mix_rows(op, p, first, end); break;
@@ -136,7 +143,9 @@ static work *begin(const mr_op *ops, int count)
 		int p = i % 3, chroma = p > 0;
 		if (op->kind == MR_FILTER &&
 		    mr_scaler_start(&works[i / 3].scaler[p], op->across[chroma], op->down[chroma], op->src.plane[p],
-				    op->src.stride[p], op->dst.plane[p], op->dst.stride[p])) {
+				    op->src.stride[p], op->dst.plane[p], op->dst.stride[p],
+				    (mr_part){op->part.left >> chroma, op->part.top >> chroma, op->part.right >> chroma,
+					      op->part.bottom >> chroma})) {
 			finish(works, count);
 			return NULL;
 		}

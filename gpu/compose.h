@@ -28,12 +28,14 @@ enum {
 	MR_RUNG,    // a picture of its own, from all of the canvas
 };
 
-// mr_op writes dst.
+// mr_op writes part of dst, every sample with the value that it has when all of
+// dst is written.
 typedef struct {
 	int kind;
 	int target;
 	int top; // MR_CANVAS: the canvas row on which dst begins; even
 	mr_view dst;
+	mr_part part;                         // of dst; all of it where libyuv scales and does not copy
 	mr_view src;                          // MR_MIX: of dst's size
 	const mr_filter *across[2], *down[2]; // MR_FILTER: of luma and chroma
 	uint8_t color[3];                     // MR_FILL; MR_MIX: of the border

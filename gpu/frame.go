@@ -33,7 +33,7 @@ type Frame struct {
 	tick   *tick       // what writes a picture on the card; nil when that is over
 	mirror *Frame      // the copy of a host's picture on a card, under that device's lock
 
-	version uint64 // counts rewriting; owned by who composes
+	version uint64 // of the contents, unlike that of any other of the pool's; owned by who composes
 	refs    atomic.Int32
 	home    *Pool
 	body    memory
@@ -74,7 +74,7 @@ func (f *Frame) Download() (*Frame, error) {
 // rule: what was made from its old contents is forgotten. It is for pictures drawn
 // anew every tick, two in turn, by the goroutine that composes them.
 func (f *Frame) Rewrite() {
-	f.version++
+	f.version = f.home.versions.Add(1)
 	if mirror := f.mirror; mirror != nil {
 		f.mirror = nil
 		mirror.Release()

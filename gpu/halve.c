@@ -23,16 +23,15 @@ AVX2 static inline __m256i mean4(const uint8_t *a, const uint8_t *b)
 	return _mm256_srli_epi16(_mm256_add_epi16(sum, _mm256_set1_epi16(2)), 2);
 }
 
-AVX2 static void centred_row(const uint8_t *a, const uint8_t *b, intptr_t ahead, uint8_t *dst, int width)
+AVX2 static void centred_row(const uint8_t *a, const uint8_t *b, intptr_t ahead, uint8_t *dst, int x, int to)
 {
-	int x = 0;
-	for (; x + 32 <= width; x += 32) {
+	for (; x + 32 <= to; x += 32) {
 		_mm_prefetch((const char *)(a + ahead + 2 * x), _MM_HINT_T0);
 		_mm_prefetch((const char *)(b + ahead + 2 * x), _MM_HINT_T0);
 		__m256i low = mean4(a + 2 * x, b + 2 * x), high = mean4(a + 2 * x + 32, b + 2 * x + 32);
 		_mm256_storeu_si256((__m256i *)(dst + x), bytes(low, high));
 	}
-	for (; x < width; x++)
+	for (; x < to; x++)
 		dst[x] = (a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2;
 }
 
@@ -52,37 +51,39 @@ AVX2 static inline __m256i left8(const uint8_t *a, const uint8_t *b)
 	return _mm256_srli_epi16(_mm256_add_epi16(sum, _mm256_set1_epi16(8)), 4);
 }
 
-AVX2 static void left_row(const uint8_t *a, const uint8_t *b, intptr_t ahead, uint8_t *dst, int width)
+AVX2 static void left_row(const uint8_t *a, const uint8_t *b, intptr_t ahead, uint8_t *dst, int x, int to)
 {
-	int x = 1;
-	dst[0] = (left_sum(a, 0) + left_sum(b, 0) + 8) >> 4;
-	for (; x + 32 <= width; x += 32) {
+	if (x == 0) {
+		dst[0] = (left_sum(a, 0) + left_sum(b, 0) + 8) >> 4;
+		x = 1;
+	}
+	for (; x + 32 <= to; x += 32) {
 		_mm_prefetch((const char *)(a + ahead + 2 * x), _MM_HINT_T0);
 		_mm_prefetch((const char *)(b + ahead + 2 * x), _MM_HINT_T0);
 		__m256i low = left8(a + 2 * x, b + 2 * x), high = left8(a + 2 * x + 32, b + 2 * x + 32);
 		_mm256_storeu_si256((__m256i *)(dst + x), bytes(low, high));
 	}
-	for (; x < width; x++)
+	for (; x < to; x++)
 		dst[x] = (left_sum(a, x) + left_sum(b, x) + 8) >> 4;
 }
 
-void mr_halve_plane(const uint8_t *src, int src_stride, uint8_t *dst, int dst_stride, int width, int height, int left)
+void mr_halve_plane(const uint8_t *src, int src_stride, uint8_t *dst, int dst_stride, int from, int to, int height, int left)
 {
 	for (int y = 0; y < height; y++) {
 		const uint8_t *a = src + (intptr_t)2 * y * src_stride, *b = a + src_stride;
 		// The last rows fetch themselves again: nothing beyond the picture.
 		intptr_t ahead = 2 * y + AHEAD < 2 * height ? (intptr_t)AHEAD * src_stride : 0;
 		if (left)
-			left_row(a, b, ahead, dst + (intptr_t)y * dst_stride, width);
+			left_row(a, b, ahead, dst + (intptr_t)y * dst_stride, from, to);
 		else
-			centred_row(a, b, ahead, dst + (intptr_t)y * dst_stride, width);
+			centred_row(a, b, ahead, dst + (intptr_t)y * dst_stride, from, to);
 	}
 }
 #else
 #include <stdlib.h>
-void mr_halve_plane(const uint8_t *src, int src_stride, uint8_t *dst, int dst_stride, int width, int height, int left)
+void mr_halve_plane(const uint8_t *src, int src_stride, uint8_t *dst, int dst_stride, int from, int to, int height, int left)
 {
-	(void)src, (void)src_stride, (void)dst, (void)dst_stride, (void)width, (void)height, (void)left;
+	(void)src, (void)src_stride, (void)dst, (void)dst_stride, (void)from, (void)to, (void)height, (void)left;
 	abort(); // never chosen: mr_filter_supported says no
 }
 #endif

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-// mr_halve_plane writes width x height samples out of twice as many each way;
-// left is 1 for chroma planes.
-void mr_halve_plane(const uint8_t *src, int src_stride, uint8_t *dst, int dst_stride, int width, int height, int left);
+// mr_halve_plane writes columns [from, to) of so many rows out of twice as many
+// each way; left is 1 for chroma planes.
+void mr_halve_plane(const uint8_t *src, int src_stride, uint8_t *dst, int dst_stride, int from, int to, int height, int left);
 
 #endif

@@ -33,6 +33,7 @@ func EncodeJPEG(device Device, f *Frame, width int) ([]byte, error) {
 	defer f.Release()
 	whole := image.Rect(0, 0, f.Size.Width&^1, f.Size.Height&^1)
 	op := C.mr_op{kind: C.MR_SCALE, target: C.MR_SCRATCH, src: view(f.picture(), &whole), dst: view(small.picture(), nil)}
+	op.part = all(op.dst)
 	if C.mr_run(&op, 1, 0) != 0 {
 		return nil, errors.New("encode JPEG: out of memory")
 	}

@@ -1,12 +1,17 @@
 package gpu
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Pool keeps the memory of released frames for the next ones, at most limit
 // bytes of it, and counts the frames that live. Safe for concurrent use.
 type Pool struct {
 	limit    int
 	allocate func(*Frame, Size) error // gives a frame its planes
+
+	versions atomic.Uint64 // of contents that frames had
 
 	mu     sync.Mutex
 	idle   []*Frame // oldest first
@@ -46,7 +51,7 @@ func (p *Pool) take(size Size) *Frame {
 		p.idle = append(p.idle[:i], p.idle[i+1:]...)
 		p.bytes -= size.bytes()
 		p.live++
-		f.PTS, f.Aspect, f.tick = 0, 1, nil
+		f.PTS, f.Aspect, f.tick, f.version = 0, 1, nil, p.versions.Add(1)
 		f.refs.Store(1)
 		return f
 	}
@@ -55,7 +60,7 @@ func (p *Pool) take(size Size) *Frame {
 
 // issue counts a frame that was made outside the pool's memory.
 func (p *Pool) issue(f *Frame) *Frame {
-	f.home = p
+	f.home, f.version = p, p.versions.Add(1)
 	f.refs.Store(1)
 	p.mu.Lock()
 	p.live++

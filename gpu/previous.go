@@ -6,6 +6,15 @@ import (
 	"millrace/gpu/kernels"
 )
 
+// previous is what the last call drew and from what. Its frames are retained,
+// so equal plane pointers are equal pictures.
+type previous struct {
+	layers      []kernels.Layer
+	frames      []*Frame
+	background  Color
+	composition Composition
+}
+
 // shows reports whether the last composition is what these layers give.
 func (p *previous) shows(layers []kernels.Layer, background Color) bool {
 	return p.composition.Canvas != nil && p.background == background && slices.Equal(p.layers, layers)

@@ -180,27 +180,30 @@ AVX2 static inline __m256i quad(const mr_filter *filter, const uint8_t *row, int
 
 AVX2 static inline void store16(int16_t *out, __m256i v) { _mm256_storeu_si256((__m256i *)out, v); }
 
-// across_rows filters two source rows into samples of 1/128: what is loaded of
-// the filter serves both.
-AVX2 static void across_rows(const mr_filter *shared, const uint8_t *a, const uint8_t *b, int16_t *to_a, int16_t *to_b)
+// across_rows filters blocks [from, to) of two source rows into samples of 1/128:
+// what is loaded of the filter serves both.
+AVX2 static void across_rows(const mr_filter *shared, const uint8_t *a, const uint8_t *b, int16_t *to_a, int16_t *to_b,
+			     int from, int to)
 {
 	const mr_filter own = *shared, *filter = &own; // which no store can change: it stays in registers
-	const int lanes = filter->taps * filter->blocks;
+	const int first = filter->taps * from, lanes = filter->taps * to;
+	to_a += from * BLOCK;
+	to_b += from * BLOCK;
 	switch (filter->taps) {
 	case 2:
-		for (int lane = 0; lane < lanes; lane += 2, to_a += BLOCK, to_b += BLOCK) {
+		for (int lane = first; lane < lanes; lane += 2, to_a += BLOCK, to_b += BLOCK) {
 			store16(to_a, pair(filter, a, lane));
 			store16(to_b, pair(filter, b, lane));
 		}
 		break;
 	case 4:
-		for (int lane = 0; lane < lanes; lane += 4, to_a += BLOCK, to_b += BLOCK) {
+		for (int lane = first; lane < lanes; lane += 4, to_a += BLOCK, to_b += BLOCK) {
 			store16(to_a, _mm256_packs_epi32(quad(filter, a, lane), quad(filter, a, lane + 2)));
 			store16(to_b, _mm256_packs_epi32(quad(filter, b, lane), quad(filter, b, lane + 2)));
 		}
 		break;
 	default:
-		for (int lane = 0; lane < lanes; lane += 8, to_a += BLOCK, to_b += BLOCK) {
+		for (int lane = first; lane < lanes; lane += 8, to_a += BLOCK, to_b += BLOCK) {
 			__m256i low = _mm256_hadd_epi32(quad(filter, a, lane), quad(filter, a, lane + 2));
 			__m256i high = _mm256_hadd_epi32(quad(filter, a, lane + 4), quad(filter, a, lane + 6));
 			store16(to_a, _mm256_packs_epi32(low, high));
@@ -211,42 +214,44 @@ AVX2 static void across_rows(const mr_filter *shared, const uint8_t *a, const ui
 	}
 }
 
-// down_row weighs rows of 1/128 samples into bytes.
-AVX2 static void down_row(int16_t *const rows[MAX_TAPS], const int16_t *weight, int count, uint8_t *dst, int width)
+// down_row weighs samples [from, to) of rows of 1/128 into bytes.
+AVX2 static void down_row(int16_t *const rows[MAX_TAPS], const int16_t *weight, int count, uint8_t *dst, int from, int to)
 {
 	const __m256i half = _mm256_set1_epi16(64);
-	for (int x = 0; x < width; x += BLOCK) {
+	for (int x = from; x < to; x += BLOCK) {
 		__m256i sum = half;
 		for (int i = 0; i < count; i++)
 			sum = _mm256_add_epi16(sum, _mm256_mulhrs_epi16(_mm256_loadu_si256((const __m256i *)(rows[i] + x)),
 									_mm256_set1_epi16(weight[i])));
 		sum = _mm256_srli_epi16(sum, 7);
 		__m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-		if (x + BLOCK <= width) {
+		if (x + BLOCK <= to) {
 			_mm_storeu_si128((__m128i *)(dst + x), bytes);
 		} else {
 			uint8_t tail[BLOCK];
 			_mm_storeu_si128((__m128i *)tail, bytes);
-			memcpy(dst + x, tail, width - x);
+			memcpy(dst + x, tail, to - x);
 		}
 	}
 }
 #else
-static void across_rows(const mr_filter *filter, const uint8_t *a, const uint8_t *b, int16_t *to_a, int16_t *to_b)
+static void across_rows(const mr_filter *filter, const uint8_t *a, const uint8_t *b, int16_t *to_a, int16_t *to_b,
+			int from, int to)
 {
-	(void)filter, (void)a, (void)b, (void)to_a, (void)to_b;
+	(void)filter, (void)a, (void)b, (void)to_a, (void)to_b, (void)from, (void)to;
 }
-static void down_row(int16_t *const rows[MAX_TAPS], const int16_t *weight, int count, uint8_t *dst, int width)
+static void down_row(int16_t *const rows[MAX_TAPS], const int16_t *weight, int count, uint8_t *dst, int from, int to)
 {
-	(void)rows, (void)weight, (void)count, (void)dst, (void)width;
+	(void)rows, (void)weight, (void)count, (void)dst, (void)from, (void)to;
 }
 #endif
 
 int mr_scaler_start(mr_scaler *scaler, const mr_filter *across, const mr_filter *down, const uint8_t *src, int src_stride,
-		    uint8_t *dst, int dst_stride)
+		    uint8_t *dst, int dst_stride, mr_part part)
 {
-	*scaler = (mr_scaler){across, down, src, src_stride, dst, dst_stride, NULL, 0, 0};
-	scaler->ring = aligned_alloc(64, sizeof(int16_t) * RING * BLOCK * (size_t)across->blocks);
+	*scaler = (mr_scaler){across, down, src, src_stride, dst, dst_stride, part, NULL, part.top, 0};
+	// A part that begins within a block reads up to a block beyond its end.
+	scaler->ring = aligned_alloc(64, sizeof(int16_t) * BLOCK * (RING * (size_t)across->blocks + 2));
 	return scaler->ring ? 0 : -1;
 }
 
@@ -265,14 +270,16 @@ static void advance(mr_scaler *scaler)
 		a = memcpy(narrow[0], a, across->from);
 		b = memcpy(narrow[1], b, across->from);
 	}
-	across_rows(across, a, b, scaler->ring + next % RING * width, scaler->ring + (next + 1) % RING * width);
+	across_rows(across, a, b, scaler->ring + next % RING * width, scaler->ring + (next + 1) % RING * width,
+		    scaler->part.left / BLOCK, (scaler->part.right + BLOCK - 1) / BLOCK);
 	scaler->next += 2;
 }
 
 void mr_scaler_feed(mr_scaler *scaler, int ready, int until)
 {
-	const mr_filter *across = scaler->across, *down = scaler->down;
-	intptr_t width = (intptr_t)across->blocks * BLOCK;
+	const mr_filter *down = scaler->down;
+	intptr_t width = (intptr_t)scaler->across->blocks * BLOCK;
+	until = until < scaler->part.bottom ? until : scaler->part.bottom;
 	// Rows are filtered two at a time: the second one must be there as well.
 	for (int whole = ready >= down->from; scaler->y < until; scaler->y++) {
 		int first = down->first[scaler->y], end = first + down->count[scaler->y];
@@ -286,6 +293,6 @@ void mr_scaler_feed(mr_scaler *scaler, int ready, int until)
 		for (int i = first; i < end; i++)
 			rows[i - first] = scaler->ring + i % RING * width;
 		down_row(rows, down->weight[scaler->y], end - first, scaler->dst + (intptr_t)scaler->y * scaler->dst_stride,
-			 across->to);
+			 scaler->part.left, scaler->part.right);
 	}
 }

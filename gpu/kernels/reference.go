@@ -18,7 +18,7 @@ type Picture struct {
 	Stride        [3]int
 	Step          [3]int // bytes from one sample to the next; 0 is 1
 	Width, Height int
-	Version       uint64 // of its contents, for comparing; C does not see it
+	Version       uint64 // of its contents, unlike that of any other of its maker's, for comparing; C does not see it
 }
 
 // Rect is a rectangle of even pixels.
