@@ -42,6 +42,7 @@ type benchmark struct {
 func benchmarks() []benchmark {
 	return []benchmark{
 		{mixstage.Name, "4 x 1080p -> 2x2 -> ladder, without codecs, vs ffmpeg and GStreamer", runMixStage, mixstage.Work},
+		{mixstage.StaticName, "one moving cell of four, vs four: compose and ladder", runMixStatic, mixstage.WorkStatic},
 		{whepfan.Name, "one 4 Mb/s stream to many WebRTC viewers, vs plain pion", runWhepFan, workWhepFan},
 		{durable.Name, "the store: every part durable before it is listed, vs ffmpeg -c copy; kills, reopening, load", runDurable, durable.Work},
 		{demo.Name, "the whole appliance with the demo, at real time", runDemo, nil},
@@ -128,6 +129,19 @@ func runMixStage(ctx context.Context, o options) (contest.Report, error) {
 		config.Short, config.Long = 2, 10
 	}
 	return mixstage.Run(ctx, config)
+}
+
+func runMixStatic(ctx context.Context, o options) (contest.Report, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return contest.Report{}, err
+	}
+	worker := func(name string) []string { return []string{program, "-media", o.media, "work", name} }
+	config := mixstage.Config{Contest: o.contest(), Short: 16, Long: 136, Folder: o.media, Worker: worker(mixstage.StaticName)}
+	if o.quick {
+		config.Short, config.Long = 2, 10
+	}
+	return mixstage.RunStatic(ctx, config, worker(mixstage.Name))
 }
 
 func runLatency(ctx context.Context, o options) (contest.Report, error) {

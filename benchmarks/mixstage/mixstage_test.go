@@ -19,8 +19,12 @@ func TestMain(m *testing.M) {
 	if folder == "" {
 		os.Exit(m.Run())
 	}
-	frames, err := strconv.Atoi(os.Args[1])
-	if err != nil || Work(context.Background(), folder, frames) != nil {
+	frames, err := strconv.Atoi(os.Args[len(os.Args)-1])
+	work := Work
+	if os.Args[1] == StaticName {
+		work = WorkStatic
+	}
+	if err != nil || work(context.Background(), folder, frames) != nil {
 		os.Exit(1)
 	}
 }
@@ -39,6 +43,10 @@ func TestRunsBriefly(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, oursName, report.Sides[0].Name)
+	config := Config{Contest: contest.Config{Rounds: 1, Log: t.Logf}, Short: 1, Long: 3, Folder: folder, Worker: []string{program, StaticName}}
+	static, err := RunStatic(t.Context(), config, []string{program})
+	require.NoError(t, err)
+	require.Len(t, static.Sides, 2)
 	for rung, psnr := range report.Quality[oursName] {
 		require.Greater(t, psnr.Luma, 60.0, rung)
 		require.Greater(t, psnr.Chroma, 50.0, rung)

@@ -55,7 +55,7 @@ func compose(compositor gpu.Compositor, err error) func([][]*gpu.Frame) (gpu.Com
 			return gpu.Composition{}, err
 		}
 		defer compositor.Close()
-		return compositor.Compose(grid(sources, 0), gpu.Black())
+		return compositor.Compose(grid(sources, 0, 0), gpu.Black())
 	}
 }
 

@@ -129,13 +129,18 @@ func load(device gpu.Device, paths []string, frames int) (sources [][]*gpu.Frame
 	return sources, nil
 }
 
-// grid is the scene: frame n of the sources, one in each quarter.
-func grid(sources [][]*gpu.Frame, n int) (layers []gpu.Layer) {
+// grid is the scene: the sources, one in each quarter. The first ones, as many as
+// are moving, show their frame n, the others their first.
+func grid(sources [][]*gpu.Frame, n, moving int) (layers []gpu.Layer) {
 	cell := image.Pt(canvas().Width/2, canvas().Height/2)
 	for i, source := range sources {
+		shown := source[0]
+		if i < moving {
+			shown = source[n%len(source)]
+		}
 		corner := image.Pt(i%2*cell.X, i/2*cell.Y)
 		layers = append(layers, gpu.Layer{
-			Frame: source[n%len(source)], Dst: image.Rectangle{Min: corner, Max: corner.Add(cell)}, Opacity: 1,
+			Frame: shown, Dst: image.Rectangle{Min: corner, Max: corner.Add(cell)}, Opacity: 1,
 		})
 	}
 	return layers
@@ -143,6 +148,10 @@ func grid(sources [][]*gpu.Frame, n int) (layers []gpu.Layer) {
 
 // Work composes frames ticks: our side, run in a process of its own.
 func Work(ctx context.Context, folder string, frames int) error {
+	return work(ctx, folder, frames, 4)
+}
+
+func work(ctx context.Context, folder string, frames, moving int) error {
 	paths, err := inputs(ctx, folder)
 	if err != nil {
 		return err
@@ -162,7 +171,7 @@ func Work(ctx context.Context, folder string, frames int) error {
 	}
 	defer compositor.Close()
 	for n := range frames {
-		composition, err := compositor.Compose(grid(sources, n), gpu.Black())
+		composition, err := compositor.Compose(grid(sources, n, moving), gpu.Black())
 		if err != nil {
 			return err
 		}
