@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"millrace/benchmarks/clipexact"
 	"millrace/benchmarks/contest"
 	"millrace/benchmarks/demo"
 	"millrace/benchmarks/durable"
@@ -45,6 +46,7 @@ func benchmarks() []benchmark {
 		{mixstage.StaticName, "one moving cell of four, vs four: compose and ladder", runMixStatic, mixstage.WorkStatic},
 		{whepfan.Name, "one 4 Mb/s stream to many WebRTC viewers, vs plain pion", runWhepFan, workWhepFan},
 		{durable.Name, "the store: every part durable before it is listed, vs ffmpeg -c copy; kills, reopening, load", runDurable, durable.Work},
+		{clipexact.Name, "an exact clip of 30 s of 1080p, three rungs, until it is ready, vs ffmpeg", runClipExact, nil},
 		{demo.Name, "the whole appliance with the demo, at real time", runDemo, nil},
 		{latency.Name, "glass to glass, WHIP in, WHEP and LL-HLS out", runLatency, nil},
 	}
@@ -164,6 +166,14 @@ func runDemo(ctx context.Context, o options) (contest.Report, error) {
 		config.Contest.Rounds, config.Length = 1, 3*time.Second
 	}
 	return demo.Run(ctx, config)
+}
+
+func runClipExact(ctx context.Context, o options) (contest.Report, error) {
+	config := clipexact.Config{Contest: o.contest(), Binary: o.binary, Rungs: clipexact.Ladder(), Length: 30 * time.Second, Clips: 10}
+	if o.quick {
+		config.Clips = 3
+	}
+	return clipexact.Run(ctx, config)
 }
 
 func runWhepFan(ctx context.Context, o options) (contest.Report, error) {

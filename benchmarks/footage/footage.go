@@ -11,6 +11,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"millrace/benchmarks/testmedia"
 	"millrace/gpu"
 	"millrace/internal/media"
 	"millrace/mixer/engine/audio"
@@ -31,7 +32,10 @@ type Config struct {
 	Rate         string // an integer: every segment then has the same number of audio access units
 	Rungs        []Rung
 	AudioBitrate int // bits per second
-	Grain        int // of the picture, 0 to 255: what fills the bitrate
+	Grain        int // of the moving test picture, 0 to 255: what fills the bitrate
+	// Scene is what is shown in the size of the first rung; empty is the appliance's
+	// moving test picture.
+	Scene testmedia.Scene
 }
 
 // Loop is one encoded segment of a channel. It is immutable.
@@ -112,10 +116,7 @@ type shot struct {
 	whole      image.Rectangle // the canvas
 	encoders   []gpu.Encoder
 	frame      *gpu.Frame
-	drawn      pattern.Picture
-	moving     *pattern.Moving
-	grain      int
-	rnd        *rand.Rand
+	paint      func(n int64)
 }
 
 func newShot(device gpu.Device, rate media.Rate, config Config) (*shot, error) {
@@ -128,35 +129,76 @@ func newShot(device gpu.Device, rate media.Rate, config Config) (*shot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shot{
-		compositor: compositor, whole: image.Rect(0, 0, canvas.Width, canvas.Height), moving: pattern.NewMoving(1, "FOOTAGE", rate),
-		grain: config.Grain, rnd: rand.New(rand.NewPCG(1, 2)),
+	s := &shot{compositor: compositor, whole: image.Rect(0, 0, canvas.Width, canvas.Height)}
+	if config.Scene == "" {
+		err = s.showMoving(device, rate, config.Grain)
+	} else {
+		err = s.showScene(device, rate, canvas, config.Scene)
 	}
-	if s.frame, err = device.NewFrame(gpu.Size{Width: pattern.Width, Height: pattern.Height}); err != nil {
-		compositor.Close()
+	if err != nil {
+		s.close()
 		return nil, err
 	}
-	s.drawn = pattern.Picture{Width: pattern.Width, Height: pattern.Height}
-	s.drawn.Y, s.drawn.YStride = s.frame.Plane(0)
-	s.drawn.U, s.drawn.CStride = s.frame.Plane(1)
-	s.drawn.V, _ = s.frame.Plane(2)
 	return s, nil
 }
 
+// loopFirst is the counter of the first frame of a loop's test picture.
+const loopFirst = 1 << 20
+
+func (s *shot) showMoving(device gpu.Device, rate media.Rate, grain int) error {
+	drawn, err := s.picture(device, gpu.Size{Width: pattern.Width, Height: pattern.Height})
+	if err != nil {
+		return err
+	}
+	moving, rnd := pattern.NewMoving(1, "FOOTAGE", rate), rand.New(rand.NewPCG(1, 2))
+	s.paint = func(n int64) {
+		moving.Begin(drawn)
+		moving.Draw(drawn, n+loopFirst)
+		for i := 0; grain > 0 && i < len(drawn.Y); i += 4 {
+			drawn.Y[i] = uint8(max(16, min(235, int(drawn.Y[i])+rnd.IntN(grain)-grain/2)))
+		}
+	}
+	return nil
+}
+
+func (s *shot) showScene(device gpu.Device, rate media.Rate, size gpu.Size, scene testmedia.Scene) error {
+	grid := cmaf.NewGrid(rate)
+	painter, err := testmedia.NewPainter(testmedia.Clip{
+		Scene: scene, Width: size.Width, Height: size.Height, Rate: rate, Frames: 2 * grid.SegmentFrames, Seed: 1,
+	})
+	if err != nil {
+		return err
+	}
+	drawn, err := s.picture(device, size)
+	if err != nil {
+		return err
+	}
+	s.paint = func(n int64) { painter.Draw(drawn, n+grid.SegmentFrames) }
+	return nil
+}
+
+// picture makes the shot's frame, and gives its planes.
+func (s *shot) picture(device gpu.Device, size gpu.Size) (p pattern.Picture, err error) {
+	if s.frame, err = device.NewFrame(size); err != nil {
+		return p, err
+	}
+	p = pattern.Picture{Width: size.Width, Height: size.Height}
+	p.Y, p.YStride = s.frame.Plane(0)
+	p.U, p.CStride = s.frame.Plane(1)
+	p.V, _ = s.frame.Plane(2)
+	return p, nil
+}
+
 func (s *shot) close() {
-	s.frame.Release()
+	if s.frame != nil {
+		s.frame.Release()
+	}
 	s.compositor.Close()
 }
 
 // take encodes frame n of the loop for every rung.
 func (s *shot) take(n int64, key bool) ([]access, error) {
-	s.moving.Begin(s.drawn)
-	s.moving.Draw(s.drawn, n+1<<20)
-	if s.grain > 0 {
-		for i := 0; i < len(s.drawn.Y); i += 4 {
-			s.drawn.Y[i] = uint8(max(16, min(235, int(s.drawn.Y[i])+s.rnd.IntN(s.grain)-s.grain/2)))
-		}
-	}
+	s.paint(n)
 	composition, err := s.compositor.Compose([]gpu.Layer{{Frame: s.frame, Dst: s.whole, Opacity: 1}}, gpu.Black())
 	if err != nil {
 		return nil, err
@@ -164,7 +206,7 @@ func (s *shot) take(n int64, key bool) ([]access, error) {
 	defer composition.Release()
 	var units []access
 	for i, encoder := range s.encoders {
-		unit, err := encoder.Encode(composition.Rungs[i], n+1<<20, key)
+		unit, err := encoder.Encode(composition.Rungs[i], n+loopFirst, key)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -57,6 +59,32 @@ func Start(binary, dir string, arguments ...string) (*Node, error) {
 // Pid is the server's.
 func (n *Node) Pid() int { return n.command.Process.Pid }
 
+// CPU is the user and system time of the server and of those of its children
+// that have ended.
+func (n *Node) CPU() time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.Pid()))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // the name in brackets may hold spaces
+	fields := strings.Fields(rest)
+	if len(fields) < 15 {
+		return 0
+	}
+	var sum int64
+	for _, field := range fields[11:15] { // utime, stime, cutime, cstime: proc(5)
+		ticks, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0
+		}
+		sum += ticks
+	}
+	return time.Duration(sum) * clockTick
+}
+
+// clockTick is the unit of CPU times in /proc: 1/100 s on Linux.
+const clockTick = 10 * time.Millisecond
+
 // Stop ends the appliance and waits for it.
 func (n *Node) Stop() {
 	// It may have ended; Wait says so.
@@ -80,6 +108,7 @@ func (n *Node) Call(ctx context.Context, method, path string, body, into any) er
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("If-Match", "*")
 	answer, err := n.client.Do(request)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)

@@ -152,6 +152,10 @@ func encodeNext(encoder gpu.Encoder, task *reencode.Task, picture *gpu.Frame, un
 	return append(units, unit.Data), err
 }
 
+// hurried is the preset of what somebody waits for: half the work of the ladder's
+// own, at the same bit rate within 0.3 dB of it either way.
+const hurried = "superfast"
+
 // encoderFor opens an encoder whose parameter set is among those of the track,
 // so that its access units play with the rendition's init section.
 func encoderFor(device gpu.Device, task *reencode.Task) (gpu.Encoder, error) {
@@ -159,16 +163,17 @@ func encoderFor(device gpu.Device, task *reencode.Task) (gpu.Encoder, error) {
 		ID: task.Track.ID, Size: gpu.Size{Width: task.Track.Width, Height: task.Track.Height},
 		Rate: task.Track.Rate, Bitrate: task.Bitrate, Threads: min(runtime.NumCPU(), 4),
 	}
-	for _, set := range []int{fallbackSet, primarySet} {
-		config.ParameterSet = set
-		encoder, err := device.NewEncoder(config)
-		if err != nil {
-			return nil, err
+	for _, config.Preset = range []string{hurried, ""} {
+		for _, config.ParameterSet = range []int{fallbackSet, primarySet} {
+			encoder, err := device.NewEncoder(config)
+			if err != nil {
+				return nil, err
+			}
+			if gpu.HasParameterSets(task.Track, encoder.Track()) {
+				return encoder, nil
+			}
+			encoder.Close()
 		}
-		if gpu.HasParameterSets(task.Track, encoder.Track()) {
-			return encoder, nil
-		}
-		encoder.Close()
 	}
 	return nil, errors.New("the rendition was encoded with other parameter sets than this version makes")
 }
