@@ -613,12 +613,15 @@ func (e ShowVersion) Valid() bool {
 // Defines values for ShowEventType.
 const (
 	ShowEventTypeAuto    ShowEventType = "auto"
+	ShowEventTypeBlack   ShowEventType = "black"
 	ShowEventTypeChange  ShowEventType = "change"
 	ShowEventTypeCut     ShowEventType = "cut"
+	ShowEventTypeFrozen  ShowEventType = "frozen"
 	ShowEventTypeFtb     ShowEventType = "ftb"
 	ShowEventTypeMark    ShowEventType = "mark"
 	ShowEventTypeOverlay ShowEventType = "overlay"
 	ShowEventTypePreview ShowEventType = "preview"
+	ShowEventTypeSilent  ShowEventType = "silent"
 )
 
 // Valid indicates whether the value is a known member of the ShowEventType enum.
@@ -626,9 +629,13 @@ func (e ShowEventType) Valid() bool {
 	switch e {
 	case ShowEventTypeAuto:
 		return true
+	case ShowEventTypeBlack:
+		return true
 	case ShowEventTypeChange:
 		return true
 	case ShowEventTypeCut:
+		return true
+	case ShowEventTypeFrozen:
 		return true
 	case ShowEventTypeFtb:
 		return true
@@ -637,6 +644,8 @@ func (e ShowEventType) Valid() bool {
 	case ShowEventTypeOverlay:
 		return true
 	case ShowEventTypePreview:
+		return true
+	case ShowEventTypeSilent:
 		return true
 	default:
 		return false
@@ -833,11 +842,20 @@ type AlarmList struct {
 
 // AlarmThresholds defines model for AlarmThresholds.
 type AlarmThresholds struct {
+	// BlackMs How long the program, or a source on it, is black before that is an alarm; 0 is never
+	BlackMs int `json:"blackMs"`
+
 	// DiskDays Until recordings have filled the disk
 	DiskDays float64 `json:"diskDays"`
 
+	// FrozenMs The same for pictures that do not change
+	FrozenMs int `json:"frozenMs"`
+
 	// LateTicksPercent Of the ticks of ten seconds
 	LateTicksPercent float64 `json:"lateTicksPercent,omitempty,omitzero"`
+
+	// SilentMs The same for sound below -60 dBFS
+	SilentMs int `json:"silentMs"`
 
 	// SourceLostMs How long a source on program is gone
 	SourceLostMs int     `json:"sourceLostMs"`
@@ -1811,10 +1829,19 @@ type ShowVersion int
 
 // ShowEvent defines model for ShowEvent.
 type ShowEvent struct {
+	// End The same instant
+	End Timestamp `json:"end,omitempty,omitzero"`
+
+	// EndFrame Of black, frozen and silent: the first frame that was seen to be over; absent while it lasts
+	EndFrame int64 `json:"endFrame,omitempty,omitzero"`
+
 	// Frame Count of the canvas rate since the Unix epoch
 	Frame   int64  `json:"frame"`
 	Preview string `json:"preview,omitempty,omitzero"`
 	Program string `json:"program,omitempty,omitzero"`
+
+	// Source Of black, frozen and silent: where it was found; the program where it is absent
+	Source string `json:"source,omitempty,omitzero"`
 
 	// Text Of a mark
 	Text string        `json:"text,omitempty,omitzero"`

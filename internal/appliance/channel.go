@@ -49,6 +49,8 @@ type channelConfig struct {
 	Clips        string                   // directory of what exact clips have of their own
 	Reencoder    record.Reencoder         // for the beginnings of exact clips
 	Reported     func(worker.Report)      // called by one goroutine
+	Settle       func()                   // what earlier runs found is over; called before Found
+	Found        func(worker.Finding)     // called by one goroutine
 	Feed         func(source string) feed // nil where there is none, as for test sources
 	Origin       *origin.Handler
 	Viewers      *whep.Server // nil where WebRTC is off
@@ -66,11 +68,12 @@ type feed interface {
 //	feeds -> worker host -> program -> packager -> store -> origin
 type channel struct {
 	channelConfig
-	reports *reporting
-	store   *record.Store
-	host    *worker.Host
-	program fanOut                       // every packet of every rendition
-	worker  atomic.Pointer[worker.Ready] // of the newest worker; nil before the first
+	reports  *reporting
+	findings *findings
+	store    *record.Store
+	host     *worker.Host
+	program  fanOut                       // every packet of every rendition
+	worker   atomic.Pointer[worker.Ready] // of the newest worker; nil before the first
 
 	encoder  worker.EncoderInfo     // of the first worker
 	fallback atomic.Pointer[string] // why another encoder is in use; nil while the first is
@@ -87,12 +90,12 @@ type channel struct {
 
 // newChannel makes a run over the channel's store.
 func newChannel(config channelConfig) *channel {
-	c := &channel{channelConfig: config, reports: newReporting(), store: config.Store, unpackage: func() {}, feeds: map[string]func(){}}
+	c := &channel{channelConfig: config, reports: newReporting(), findings: newFindings(config.Log.With("channel", config.ID)), store: config.Store, unpackage: func() {}, feeds: map[string]func(){}}
 	c.host = worker.NewHost(worker.Config{
 		Channel: config.ID, Show: config.Show, Clock: config.Clock, Rate: config.Grid.Rate, GOPFrames: config.Grid.GOPFrames(),
 		Place: func() worker.Place { return config.Devices.place(config.Show()) }, OnFault: func(f worker.Fault) { config.Devices.failed(config.ID, f) },
 		Command: config.Worker, MemoryLimit: workerMemory, RecycleMemory: workerLeaks, RecyclePictures: workerPictures,
-		Picture: config.Assets.Picture, OnReady: c.beginProgram, OnWorker: c.connectFeeds, OnReport: c.reports.put, Log: config.Log,
+		Picture: config.Assets.Picture, OnReady: c.beginProgram, OnWorker: c.connectFeeds, OnReport: c.reports.put, OnFinding: c.findings.put, Log: config.Log,
 	})
 	if config.Viewers != nil {
 		c.viewing = &viewing{
@@ -119,6 +122,8 @@ func (c *channel) Run(ctx context.Context) error {
 	defer listing.stop()
 	looking := begin(ctx, func(ctx context.Context) { c.reports.run(ctx, c.Reported) })
 	defer looking.stop()
+	noting := begin(ctx, func(ctx context.Context) { c.Settle(); c.findings.run(ctx, c.Found) })
+	defer noting.stop()
 	err := c.host.Run(ctx)
 	c.disconnectFeeds()
 	c.Origin.Add(c.ID, origin.Channel{Store: c.store, Off: true})

@@ -259,6 +259,9 @@ func (c *channels) newRun(p *program) (*channel, error) {
 		c.reported(p, r)
 		c.size(p, r.Program, r.Preview)
 	}
+	earlier := newestStored(config.Store)
+	config.Settle = func() { c.settleBefore(document.Id, earlier) }
+	config.Found = func(f worker.Finding) { c.found(context.Background(), p, f) }
 	config.OnAir = func() { c.onAir(document.Id) }
 	config.Show = func() worker.Show { return c.show(p) }
 	config.Feed = func(id string) feed {

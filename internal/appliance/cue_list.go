@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -67,6 +68,8 @@ func (c *channels) cuesOf(channel string, t api.Timeline) cues.List {
 		switch e.Type {
 		case api.ShowEventTypeMark:
 			list.Marks = append(list.Marks, cues.Mark{Frame: e.Frame, Text: e.Text})
+		case api.ShowEventTypeBlack, api.ShowEventTypeFrozen, api.ShowEventTypeSilent:
+			list.Marks = append(list.Marks, cues.Mark{Frame: max(e.Frame, list.Start), Text: findingText(e)})
 		case api.ShowEventTypeCut, api.ShowEventTypeAuto:
 			pass(e.Frame)
 			if scene = e.Program; e.Frame >= gapEnds {
@@ -107,4 +110,13 @@ func (c *channels) sceneBefore(channel string, frame int64) string {
 
 func changesProgram(e api.ShowEvent) bool {
 	return e.Type == api.ShowEventTypeCut || e.Type == api.ShowEventTypeAuto
+}
+
+// findingText is a finding as a mark says it: "black, cam1, 4.2 s".
+func findingText(e api.ShowEvent) string {
+	text := string(e.Type) + ", " + cmp.Or(e.Source, "program")
+	if e.EndFrame > 0 {
+		text += fmt.Sprintf(", %.1f s", e.End.Sub(e.Time.Time).Seconds())
+	}
+	return text
 }

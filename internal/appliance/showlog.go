@@ -70,14 +70,19 @@ func (l *showLog) add(ctx context.Context, channel string, e api.ShowEvent, expi
 	}
 	d = logDocument{Channel: channel, Page: page, Events: append(slices.Clip(d.Events), e)}
 	slices.SortStableFunc(d.Events, func(a, b api.ShowEvent) int { return int(a.Frame - b.Frame) })
-	if _, err := put(ctx, l.state, kindShowLog, d.id(), d, uint64(state.AnyRevision)); err != nil {
+	if err := l.put(ctx, d); err != nil || known {
 		return err
 	}
-	pages[page] = d
-	if !known {
-		return l.sweep(ctx, channel, expired)
+	return l.sweep(ctx, channel, expired)
+}
+
+// put stores a page; the lock is held.
+func (l *showLog) put(ctx context.Context, d logDocument) error {
+	_, err := put(ctx, l.state, kindShowLog, d.id(), d, uint64(state.AnyRevision))
+	if err == nil {
+		l.channel(d.Channel)[d.Page] = d
 	}
-	return nil
+	return err
 }
 
 // sweep removes pages; the lock is held.
@@ -101,17 +106,20 @@ func (l *showLog) clear(ctx context.Context, channel string) error {
 	return l.sweep(ctx, channel, func(int64) bool { return true })
 }
 
-// between are the events of [from, to), in order.
+// between are the events of [from, to), in order, and those before that last
+// into it.
 func (l *showLog) between(channel string, from, to media.Time) []api.ShowEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	events := []api.ShowEvent{}
 	for page, d := range l.pages[channel] {
-		if page < pageOf(from) || page > pageOf(to) {
+		if page > pageOf(to) {
 			continue
 		}
 		for _, e := range d.Events {
-			if t := media.TimeOf(e.Time.Time); t >= from && t < to {
+			t := media.TimeOf(e.Time.Time)
+			lasts := finds(e.Type) && (e.EndFrame == 0 || media.TimeOf(e.End.Time) > from)
+			if t < to && (t >= from || lasts) {
 				events = append(events, e)
 			}
 		}

@@ -141,6 +141,9 @@ func (c *channels) troubles(p *program, limits api.AlarmThresholds, now time.Tim
 		}
 	}
 	list = append(list, storeTroubles(document.Id, run.store.State())...)
+	for _, t := range findingTroubles(run, limits, onAir.Black, func(source string) bool { return tally(document, onAir, nil, source) == "program" }, c.clock.Now()) {
+		add(t)
+	}
 	for _, source := range document.Sources {
 		if tally(document, onAir, nil, source) != "program" {
 			continue

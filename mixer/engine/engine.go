@@ -37,6 +37,9 @@ type Config struct {
 	// Meters takes what was measured, 20 times a second while it is watched, from
 	// one goroutine. It may block: then it gets the newest.
 	Meters func(worker.Meters)
+	// Found takes what is found in the program and the sources, and when it is over,
+	// from one goroutine. It may block: then less is looked at.
+	Found func(worker.Finding)
 	// Multiview takes its pictures while it is watched, from one goroutine. It may
 	// block: then some are left out. nil: there is no multiview.
 	Multiview func(*media.Packet)
@@ -62,8 +65,9 @@ type Engine struct {
 	last    gpu.Composition // owned; what a late tick repeats
 	state   account
 
-	metering metering
-	view     *multiview // nil where there is none
+	metering   metering
+	inspection *inspection
+	view       *multiview // nil where there is none
 }
 
 // New opens the encoders, the compositor and the show's sources.
@@ -105,6 +109,7 @@ func (e *Engine) open() error {
 		compositor.Rungs = append(compositor.Rungs, gpu.Size{Width: r.track.Width, Height: r.track.Height})
 	}
 	e.sound = newSoundDesk(show, e.ladder.ready, e.config)
+	e.inspection = newInspection(e.rate, e.ladder.rungs, e.found, e.config.Log)
 	e.desk.changed = e.changed
 	e.publish(e.desk.sources)
 	var err error
@@ -165,6 +170,12 @@ func (e *Engine) changed(sources map[string]*source) {
 	e.sound.returns.follow(e.desk.show, e.ladder.opus(), e.state.next)
 }
 
+func (e *Engine) found(f worker.Finding) {
+	if e.config.Found != nil {
+		e.config.Found(f)
+	}
+}
+
 // publish lets packets find the sources' inputs and starts new ones.
 func (e *Engine) publish(sources map[string]*source) {
 	inputs := make(map[string]*Input, len(sources))
@@ -213,6 +224,7 @@ func (e *Engine) Run(ctx context.Context, first int64) error {
 	e.state.reports, e.metering.out = make(chan worker.Report, 1), make(chan worker.Meters, 1)
 	reportWork.Go(func() { each(e.state.reports, e.config.Report) })
 	reportWork.Go(func() { each(e.metering.out, e.config.Meters) })
+	reportWork.Go(e.inspection.run)
 	if e.view != nil {
 		reportWork.Go(e.view.run)
 	}
@@ -227,6 +239,7 @@ func (e *Engine) Run(ctx context.Context, first int64) error {
 	inputWork.Wait()
 	close(e.state.reports)
 	close(e.metering.out)
+	close(e.inspection.looks)
 	if e.view != nil {
 		e.view.close()
 	}

@@ -122,6 +122,7 @@ func (s *session) open(hello *worker.Hello, device gpu.Device, slate *image.RGBA
 		Announce: func(m worker.Message) { s.send(m) },
 		Report:   func(report worker.Report) { s.send(&report) },
 		Meters:   func(meters worker.Meters) { s.send(&meters) },
+		Found:    func(finding worker.Finding) { s.send(&finding) },
 		Multiview: func(p *media.Packet) {
 			s.send(&worker.StreamPacket{Stream: worker.MultiviewStream, Packet: p})
 		},

@@ -42,8 +42,9 @@ func (d *soundDesk) open(frame int64) error {
 	return d.returns.open(frame)
 }
 
-// tick mixes, measures and encodes exactly the samples of frame n.
-func (d *soundDesk) tick(n int64, desk *desk, meter *audio.Meter) error {
+// tick mixes, measures and encodes exactly the samples of frame n, which hear gets
+// before they are encoded.
+func (d *soundDesk) tick(n int64, desk *desk, meter *audio.Meter, hear func(audio.Block)) error {
 	from, to := d.rate.Samples(n, audio.Hz), d.rate.Samples(n+1, audio.Hz)
 	d.matrix.Reset(int(to-from), len(d.returns.list))
 	soloed := slices.ContainsFunc(desk.show.Sources, func(s worker.Source) bool { return s.Audio.Solo })
@@ -63,6 +64,7 @@ func (d *soundDesk) tick(n int64, desk *desk, meter *audio.Meter) error {
 	d.limiter.Aim(desk.show.Loudness.Ceiling())
 	d.limiter.Process(bus)
 	meter.Write(bus)
+	hear(bus)
 	for _, r := range d.program {
 		if err := r.write(bus); err != nil {
 			return err

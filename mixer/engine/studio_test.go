@@ -40,6 +40,7 @@ type studio struct {
 	announced []worker.Message
 	meters    []worker.Meters
 	views     []*media.Packet
+	findings  []worker.Finding
 }
 
 // testShow has test sources one to four in a small grid, and a solo scene each.
@@ -87,7 +88,7 @@ func inStudioFrom(t *testing.T, show worker.Show, offset int64, test func(t *tes
 		var err error
 		s.engine, err = New(Config{
 			Show: show, Device: s.device, Clock: s.clock, GOPFrames: gopOf(s.rate),
-			Emit: s.emit, Report: s.report, Announce: s.announce, Meters: s.meter, Multiview: s.view, Log: slog.New(slog.DiscardHandler),
+			Emit: s.emit, Report: s.report, Announce: s.announce, Meters: s.meter, Found: s.found, Multiview: s.view, Log: slog.New(slog.DiscardHandler),
 		})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -128,6 +129,12 @@ func (s *studio) meter(m worker.Meters) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.meters = append(s.meters, m)
+}
+
+func (s *studio) found(f worker.Finding) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.findings = append(s.findings, f)
 }
 
 func (s *studio) announce(m worker.Message) {

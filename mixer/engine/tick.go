@@ -58,8 +58,11 @@ func (e *Engine) tick(n int64, repeat bool) error {
 		r.put(e.last.Rungs[i].Retain(), n)
 	}
 	e.metering.follow(e.desk.sources)
-	if err := e.sound.tick(n, e.desk, &e.metering.program); err != nil {
+	if err := e.sound.tick(n, e.desk, &e.metering.program, e.inspection.hear); err != nil {
 		return fmt.Errorf("mix the sound of frame %d: %w", n, err)
+	}
+	if !repeat {
+		e.inspection.tick(n, e.rate.At(n), e.last, e.desk)
 	}
 	e.metering.read(n, e.rate.At(n), e.desk.sources)
 	e.state.audio.lap(begin)

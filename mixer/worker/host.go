@@ -83,7 +83,9 @@ type Config struct {
 	// the time to connect each source to a new Input, GOP cache first.
 	OnWorker func(*Ready)
 	OnReport func(Report) // at least once a second while a worker is on air
-	Log      *slog.Logger
+	// OnFinding hears of what a worker found, and of its end. May be nil.
+	OnFinding func(Finding)
+	Log       *slog.Logger
 }
 
 // Host is the server's end of a channel's workers: it keeps one running,
@@ -92,6 +94,7 @@ type Host struct {
 	config     Config
 	supervisor *child.Supervisor
 	commands   atomic.Uint64
+	findings   findings      // of the goroutine that reads the worker's messages
 	begun      chan struct{} // closed when the timeline exists
 
 	mu         sync.Mutex
@@ -120,7 +123,7 @@ func NewHost(config Config) *Host {
 	if config.Command.Stderr == nil {
 		config.Command.Stderr = func(line string) { config.Log.Info("worker says", "line", line) }
 	}
-	h := &Host{config: config, begun: make(chan struct{})}
+	h := &Host{config: config, findings: findings{}, begun: make(chan struct{})}
 	h.supervisor = &child.Supervisor{
 		Command: config.Command, Serve: h.serve, Grace: config.Grace, MemoryLimit: config.MemoryLimit, Log: config.Log,
 	}

@@ -19,6 +19,7 @@ const (
 	kindEnd     byte = 20
 	kindMeters  byte = 21
 	kindFault   byte = 22
+	kindFinding byte = 23
 )
 
 func (*Hello) kind() byte        { return kindHello }
@@ -37,3 +38,4 @@ func (*End) kind() byte          { return kindEnd }
 func (*Watch) kind() byte        { return kindWatch }
 func (*Meters) kind() byte       { return kindMeters }
 func (*Fault) kind() byte        { return kindFault }
+func (*Finding) kind() byte      { return kindFinding }

@@ -77,6 +77,7 @@ func (h *Host) serve(ctx context.Context, process *child.Process, conn *child.Co
 // leave takes the worker off air: filler goes on from its last packets.
 func (s *session) leave() {
 	s.host.enter(nil)
+	s.host.lose()
 	s.outbox.close()
 	if continuity := s.timeline(); continuity != nil {
 		continuity.Detach()
@@ -140,6 +141,9 @@ func (s *session) handle(message Message) error {
 		return nil
 	case *Meters:
 		s.host.metered(*m)
+		return nil
+	case *Finding:
+		s.host.found(*m)
 		return nil
 	case *Fault:
 		s.mu.Lock()

@@ -100,6 +100,8 @@ func decode(kind byte, payload []byte) (Message, error) {
 		return decodePicture(payload)
 	case kindMeters:
 		return unmarshal(payload, &Meters{})
+	case kindFinding:
+		return unmarshal(payload, &Finding{})
 	}
 	return nil, fmt.Errorf("%w: unknown kind %d", ErrProtocol, kind)
 }

@@ -63,6 +63,7 @@ func messages() []Message {
 		&Picture{Asset: "logo"},
 		&KeyFrame{Rung: "v720"},
 		&Watch{Meters: true, Multiview: true},
+		&Finding{Kind: FindingBlack, Source: "cam1", Begin: 7, End: 9},
 		&Meters{Frame: 7, Program: Level{Peak: [2]float64{-1, -2.5}, Momentary: -23}, Sources: map[string]Level{"cam1": {TruePeak: -120}}},
 		&Ack{ID: 9, Frame: 3, Program: "a", Preview: "b", Code: AckPast, Error: "frame 2 is over"},
 		&Report{
