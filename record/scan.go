@@ -136,9 +136,12 @@ type scanner struct {
 	good   int64 // bytes of good records
 }
 
-func (s *scanner) run() error {
-	s.end = headerSize
-	for at := int64(headerSize); at+recordSize <= s.window.size; {
+func (s *scanner) run() error { return s.scan(headerSize) }
+
+// scan takes the records from an offset on, which may lie in the middle of one.
+func (s *scanner) scan(from int64) error {
+	s.end = from
+	for at := from; at+recordSize <= s.window.size; {
 		head, err := s.window.at(at, recordSize)
 		if err != nil {
 			return err

@@ -42,6 +42,7 @@ type Node struct {
 	options   Options
 	log       *slog.Logger
 	clock     *media.Clock
+	ahead     media.Time // where the timeline began, when that was not the system's time
 	startedAt time.Time
 
 	*access
@@ -75,7 +76,7 @@ var _ api.Backend = (*Node)(nil)
 
 // Open prepares a node: directories, state, sockets. Nothing runs before Run.
 func Open(ctx context.Context, cfg config.Config, options Options) (*Node, error) {
-	n := &Node{config: cfg, options: options, log: options.Log, clock: media.StartClock(), startedAt: time.Now()}
+	n := &Node{config: cfg, options: options, log: options.Log, startedAt: time.Now()}
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -94,6 +95,9 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	if n.state, err = state.OpenEmbedded(ctx, filepath.Join(n.config.Node.DataDir, "state")); err != nil {
+		return err
+	}
+	if err := n.startClock(ctx); err != nil {
 		return err
 	}
 	if n.listeners, err = bind(n.config); err != nil {

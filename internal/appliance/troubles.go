@@ -95,8 +95,7 @@ func (n *Node) troubles(now time.Time, past *history) []trouble {
 	if offset := n.clockOffset(); offset.Abs() > clockAlarm {
 		list = append(list, trouble{
 			code: "clock", severity: api.Warning, lasting: 10 * time.Second,
-			detail: fmt.Sprintf("The system clock is %v off the timeline.", offset.Round(time.Millisecond)),
-			hint:   "The timeline never steps. See to the machine's clock synchronisation; a restart of the node takes its time again.",
+			detail: fmt.Sprintf("The system clock is %v off the timeline.", offset.Round(time.Millisecond)), hint: n.clockHint(),
 		})
 	}
 	return list
