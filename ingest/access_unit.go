@@ -64,6 +64,11 @@ type Size struct{ Width, Height int }
 // one size: it says which is needed now. It is asked often and must not wait.
 type Sized interface{ Wanted() Size }
 
+// Keyed is what a Session also implements whose publisher may be asked for
+// keyframes: it says, once, that somebody who watches needs one. It is asked
+// often and must not wait; a protocol that never asks it has no way to ask.
+type Keyed interface{ KeyWanted() bool }
+
 // Describable is what a Session also implements that tells of its end: the
 // attributes, as slog takes them, are added to the line that Close logs.
 type Describable interface {

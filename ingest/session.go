@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
 // session is the Session that Source hands out. It is Revocable.
@@ -11,8 +12,10 @@ type session struct {
 	source  *Source
 	once    sync.Once
 	revoked chan struct{}
-	reason  error // set before revoked is closed
-	story   []any // guarded by the source
+	reason  error       // set before revoked is closed
+	story   []any       // guarded by the source
+	asked   atomic.Bool // whether a keyframe is wanted, at least once
+	key     atomic.Bool // a keyframe is wanted
 }
 
 func (c *session) Write(u AccessUnit) { c.source.write(c, u) }
@@ -60,6 +63,12 @@ func (c *session) Wanted() (size Size) {
 		size = *wanted
 	}
 	return size
+}
+
+// KeyWanted implements Keyed.
+func (c *session) KeyWanted() bool {
+	c.asked.Store(true)
+	return c.key.Swap(false)
 }
 
 func (c *session) Revoked() <-chan struct{} { return c.revoked }

@@ -181,6 +181,19 @@ func (s *Source) SetLatency(d time.Duration) {
 // than one size.
 func (s *Source) SetWanted(size Size) { s.wanted.Store(&size) }
 
+// RequestKey asks the publisher for a keyframe; false: there is none, or none
+// that makes keyframes when asked.
+func (s *Source) RequestKey() bool {
+	s.mu.Lock()
+	c := s.session
+	s.mu.Unlock()
+	if c == nil || !c.asked.Load() {
+		return false
+	}
+	c.key.Store(true)
+	return true
+}
+
 // Kick ends the publisher, if there is one; its protocol closes the
 // connection, saying the reason.
 func (s *Source) Kick(reason error) {

@@ -74,6 +74,23 @@ func withSource(t *testing.T, test func(t *testing.T, source *Source, seen *stat
 	})
 }
 
+// A protocol that never asks whether a keyframe is wanted has no way to get one.
+func TestKeyframesOfAPublisher(t *testing.T) {
+	withSource(t, func(t *testing.T, source *Source, _ *states) {
+		require.False(t, source.RequestKey(), "nobody publishes")
+		session, err := source.Connect("whip", "a")
+		require.NoError(t, err)
+		require.False(t, source.RequestKey())
+		keyed := session.(Keyed)
+		require.False(t, keyed.KeyWanted(), "what was refused is not wanted")
+		require.True(t, source.RequestKey())
+		require.True(t, keyed.KeyWanted())
+		require.False(t, keyed.KeyWanted(), "it is said once")
+		session.Close(nil)
+		require.False(t, source.RequestKey())
+	})
+}
+
 // send writes pictures (a keyframe each second) and sound in real time.
 func send(session Session, start, length time.Duration, video, audio bool) {
 	for at := start; at < start+length; at += 20 * time.Millisecond {

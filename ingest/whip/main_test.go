@@ -34,6 +34,7 @@ type feed struct {
 	revoke  chan struct{}
 	why     error
 	wanted  atomic.Pointer[ingest.Size]
+	key     atomic.Bool
 }
 
 func newFeed() *feed {
@@ -51,6 +52,8 @@ func (f *feed) Write(u ingest.AccessUnit) {
 func (f *feed) Close(reason error)       { f.reason = reason; close(f.closed) }
 func (f *feed) Revoked() <-chan struct{} { return f.revoke }
 func (f *feed) Reason() error            { return f.why }
+
+func (f *feed) KeyWanted() bool { return f.key.Swap(false) }
 
 func (f *feed) Wanted() (size ingest.Size) {
 	if wanted := f.wanted.Load(); wanted != nil {

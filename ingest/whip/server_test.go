@@ -126,6 +126,24 @@ func TestOneTrackIsEnough(t *testing.T) {
 	}
 }
 
+// Who watches the source and has lost its picture gets a keyframe.
+func TestThePublisherIsAskedForKeyframesOfViewers(t *testing.T) {
+	p := newPlace(t)
+	publisher := newPublisher(t, webrtc.MimeTypeVP8, false, rtctest.Options{})
+	rtctest.Connect(t, publisher.pc, p.base, "/whip/cam1", goodKey).UntilConnected(t)
+	publisher.send(t, vp8Picture, 0, 5, 5*time.Millisecond)
+	f := p.feed(t)
+	f.until(t, atLeast(1, 0))
+	before := publisher.plis.Load()
+	f.key.Store(true)
+	deadline := time.Now().Add(rtctest.Wait)
+	for n := 5; publisher.plis.Load() == before; n++ {
+		require.True(t, time.Now().Before(deadline), "nobody asked the publisher")
+		publisher.send(t, vp8Picture, n, 1, 5*time.Millisecond)
+	}
+	require.False(t, f.key.Load())
+}
+
 // A browser whose offer has several layers names no stream (RFC 8853); the
 // answer has no simulcast, so one layer comes, under a number not named before.
 func TestStreamsThatTheOfferDidNotName(t *testing.T) {

@@ -175,6 +175,7 @@ func (s *session) advance(now time.Time) time.Duration {
 	} else {
 		s.layers.choose(now, ingest.Size{})
 	}
+	s.heedViewers()
 	for _, t := range s.tracks {
 		if t.rid == "" {
 			t.drain(now, elapsed, s.feed.Write)
@@ -189,6 +190,16 @@ func (s *session) advance(now time.Time) time.Duration {
 		}
 	}
 	return max(wake, time.Millisecond)
+}
+
+// heedViewers lets the picture that passes want a keyframe when somebody who
+// watches does.
+func (s *session) heedViewers() {
+	viewed, ok := s.feed.(ingest.Keyed)
+	i := slices.IndexFunc(s.tracks, func(t *track) bool { return t.video() && t.pli && !t.over && t.role == passing })
+	if ok && i >= 0 && viewed.KeyWanted() {
+		s.tracks[i].wanted = true
+	}
 }
 
 // begin makes a track of what the publisher begins to send, and its readers.

@@ -37,6 +37,7 @@ type track struct {
 	width, height int       // of the newest keyframe
 	lost          int       // packets given up before the next one
 	asked         time.Time // for a keyframe, last
+	wanted        bool      // a keyframe, by somebody who watches
 	keyed         time.Time // last keyframe
 	plis          uint64
 	count         uint64   // packets
@@ -112,7 +113,7 @@ func (t *track) drain(now time.Time, elapsed time.Duration, write func(ingest.Ac
 		}
 		t.assembler.put(p, came, t.loss(), func(f frame) {
 			if f.key {
-				t.keyed, t.width, t.height = now, f.track.Width, f.track.Height
+				t.keyed, t.width, t.height, t.wanted = now, f.track.Width, f.track.Height, false
 			}
 			at, captured := t.clock.at(f.timestamp, elapsed)
 			write(ingest.AccessUnit{Track: f.track, PTS: at, DTS: at, Received: f.began, Captured: captured, Key: f.key, Data: f.data})
@@ -147,7 +148,7 @@ func (t *track) feedback(now time.Time) (packets []rtcp.Packet) {
 		packets = append(packets, &rtcp.TransportLayerNack{MediaSSRC: t.ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(missing)})
 	}
 	if t.wantsKey(now) {
-		t.asked = now
+		t.asked, t.wanted = now, false
 		t.plis++
 		packets = append(packets, &rtcp.PictureLossIndication{MediaSSRC: t.ssrc})
 	}
@@ -164,7 +165,7 @@ func (t *track) wantsKey(now time.Time) bool {
 	case coming:
 		return true
 	}
-	return t.assembler.waits || now.Sub(t.keyed) >= keyInterval
+	return t.assembler.waits || t.wanted || now.Sub(t.keyed) >= keyInterval
 }
 
 // counts is what happened so far.

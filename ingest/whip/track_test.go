@@ -160,6 +160,24 @@ func TestKeyframesAreAskedForNowAndThen(t *testing.T) {
 	require.InDelta(t, 6, s.plis, 1, "4 s after a keyframe, then each second")
 }
 
+// However often viewers ask for a keyframe, the publisher is asked once a second.
+func TestViewersMayWantAKeyframe(t *testing.T) {
+	s := newStand(codecOf("VP8", "", "nack", "nack pli"))
+	w := &wire{}
+	s.step(0, vp8Frame(w, 0, true)...)
+	for n := 1; n < 60; n++ {
+		s.wanted = true
+		s.step(time.Second/30, vp8Frame(w, n, false)...)
+	}
+	require.Equal(t, 2, s.plis)
+	s.wanted = true
+	s.step(time.Second/30, vp8Frame(w, 60, true)...)
+	for n := 61; n < 120; n++ {
+		s.step(time.Second/30, vp8Frame(w, n, false)...)
+	}
+	require.Equal(t, 2, s.plis, "one has come")
+}
+
 func TestAStreamThatBeginsAgainElsewhere(t *testing.T) {
 	s := newStand(codecOf("VP8", "", "nack", "nack pli"))
 	w := &wire{}

@@ -80,7 +80,7 @@ func (n *Node) controlHandler() http.Handler {
 
 // preview shows a source's own packets over WHEP until the context ends.
 func (s *sources) preview(ctx context.Context, viewers *whep.Server, entry *source) {
-	shown := viewers.NewFeed(sourcePrefix + entry.feed.ID())
+	shown := viewers.NewFeed(sourcePrefix+entry.feed.ID(), entry.feed.RequestKey)
 	cancel := entry.feed.Subscribe(shown)
 	defer cancel()
 	if err := shown.Run(ctx); err != nil {

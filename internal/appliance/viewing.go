@@ -18,7 +18,7 @@ type viewing struct {
 	server     *whep.Server
 	channel    string
 	packets    *fanOut // every packet of the channel
-	requestKey func(rung string)
+	requestKey func(rung string) bool
 	sent       *delay.Window                    // from a frame being due to its last packet going out
 	multiview  func(media.Sink) (cancel func()) // has the worker send it
 	log        *slog.Logger

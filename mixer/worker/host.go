@@ -236,11 +236,14 @@ func (h *Host) Do(ctx context.Context, command Command) (Ack, error) {
 // RequestKey asks for an IDR on a rung, as KeyFrame says. It never blocks, and
 // requests that wait to be sent count as one; the program's sink may call it
 // from within Write. Without a worker on air, and for what is no rung, it does
-// nothing: each worker begins with IDRs.
-func (h *Host) RequestKey(rung string) {
-	if s := h.present(); s != nil && s.onAir.Load() && s.rungs[rung] {
-		s.outbox.key(rung)
+// nothing and says so: each worker begins with IDRs.
+func (h *Host) RequestKey(rung string) bool {
+	s := h.present()
+	if s == nil || !s.onAir.Load() || !s.rungs[rung] {
+		return false
 	}
+	s.outbox.key(rung)
+	return true
 }
 
 func (h *Host) present() *session {

@@ -21,6 +21,7 @@ const (
 type Feed struct {
 	server   *Server
 	resource string
+	ask      func() bool
 	inbox    chan *media.Packet
 	missed   atomic.Bool // a packet did not fit into the inbox
 
@@ -30,9 +31,11 @@ type Feed struct {
 	last         time.Time    // packet
 }
 
-// NewFeed is a feed that is not on air before Run: "source/cam1".
-func (s *Server) NewFeed(resource string) *Feed {
-	return &Feed{server: s, resource: resource, inbox: make(chan *media.Packet, feedInbox)}
+// NewFeed is a feed that is not on air before Run: "source/cam1". requestKey
+// asks the publisher for a keyframe, once a second at most; false: he makes none
+// when asked.
+func (s *Server) NewFeed(resource string, requestKey func() bool) *Feed {
+	return &Feed{server: s, resource: resource, ask: requestKey, inbox: make(chan *media.Packet, feedInbox)}
 }
 
 // Write is media.Sink's.
@@ -95,7 +98,7 @@ func (f *Feed) hand(packet *media.Packet) error {
 // config is a program of the present tracks, of those that can be sent as they
 // are.
 func (f *Feed) config() ProgramConfig {
-	c := ProgramConfig{Resource: f.resource, Replay: true, NoVideo: "the source has no picture", NoAudio: "the source has no sound"}
+	c := ProgramConfig{Resource: f.resource, Replay: true, RequestKey: func(string) bool { return f.ask() }, NoVideo: "the source has no picture", NoAudio: "the source has no sound"}
 	if t := f.video; t != nil {
 		if sendable(t.Codec) {
 			c.Rungs = []Rung{{ID: t.ID, Track: t, Bitrate: feedBitrate}}

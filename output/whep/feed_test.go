@@ -102,7 +102,7 @@ func TestViewersOfASourceBeginAtItsLastKeyframe(t *testing.T) {
 	for _, codec := range []media.Codec{media.H264, media.VP8, media.VP9, media.AV1} {
 		t.Run(string(codec), func(t *testing.T) {
 			p := newPlace(t)
-			feed := p.NewFeed("source/cam1")
+			feed := p.NewFeed("source/cam1", unasked)
 			rtctest.Run(t, feed.Run)
 			sent := &publication{track: &media.Track{ID: "video", Kind: media.Video, Codec: codec}, sound: soundTrack}
 			if codec == media.H264 {
@@ -167,7 +167,7 @@ func TestWhatOfASourceIsNotSent(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			feed := p.NewFeed("source/" + c.name)
+			feed := p.NewFeed("source/"+c.name, unasked)
 			rtctest.Run(t, feed.Run)
 			(&publication{track: c.video, sound: c.audio}).write(feed)
 			require.Eventually(t, func() bool { return len(feed.inbox) == 0 && p.Server.program("source/"+c.name) != nil }, rtctest.Wait, time.Millisecond)
@@ -183,7 +183,7 @@ func TestWhatOfASourceIsNotSent(t *testing.T) {
 // Browsers show pictures in the order in which they come.
 func TestBFramesAreRefused(t *testing.T) {
 	p := newPlace(t)
-	feed := p.NewFeed("source/cam1")
+	feed := p.NewFeed("source/cam1", unasked)
 	rtctest.Run(t, feed.Run)
 	sent := &publication{track: videoTrack("video")}
 	sent.write(feed)
@@ -202,7 +202,7 @@ func TestBFramesAreRefused(t *testing.T) {
 func TestFeedsFollowTheirPublisher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New(Config{})
-		feed := s.NewFeed("source/cam1")
+		feed := s.NewFeed("source/cam1", unasked)
 		rtctest.Run(t, feed.Run)
 		sent := &publication{track: videoTrack("video")}
 		sent.write(feed)
@@ -223,9 +223,39 @@ func TestFeedsFollowTheirPublisher(t *testing.T) {
 	})
 }
 
-func TestViewersWithoutAPictureGetTheReplayAgain(t *testing.T) {
+// unasked is a publisher that makes no keyframes when asked.
+func unasked() bool { return false }
+
+// A publisher that makes keyframes when asked is asked, once a second however many
+// ask, and nothing is replayed.
+func TestViewersWithoutAPictureAskThePublisher(t *testing.T) {
 	s := newStage()
 	s.config.Replay = true
+	s.rungs = s.rungs[:1]
+	late := s.seat(0)
+	require.True(t, late.key.Load(), "there is nothing to begin with yet")
+	for range 5 {
+		s.tick()
+	}
+	v, w := s.seat(0), s.seat(0)
+	require.Len(t, v.pictures()[0].replay, 5)
+	s.keys = nil
+	for range 60 { // two seconds
+		v.key.Store(true)
+		w.key.Store(true)
+		s.tick()
+		require.Empty(t, slices.DeleteFunc(v.pictures(), func(f *frame) bool { return f.replay == nil }))
+		w.pictures()
+	}
+	require.Len(t, s.keys, 2)
+	s.tick(s.keys[0])
+	require.False(t, v.key.Load(), "it has come")
+	require.True(t, v.pictures()[0].key)
+}
+
+func TestViewersWithoutAPictureGetTheReplayAgain(t *testing.T) {
+	s := newStage()
+	s.config.Replay, s.config.RequestKey = true, func(string) bool { return unasked() }
 	s.rungs = s.rungs[:1]
 	for range 5 {
 		s.tick()
@@ -237,10 +267,11 @@ func TestViewersWithoutAPictureGetTheReplayAgain(t *testing.T) {
 	require.Empty(t, slices.DeleteFunc(v.pictures(), func(f *frame) bool { return f.replay == nil }), "not at once")
 	s.now = s.now.Add(replayAgain)
 	v.replayed = s.now.Add(-replayAgain)
+	s.tick() // the publisher is asked, in vain
 	s.tick()
 	again := v.pictures()
-	require.Len(t, again, 1, "once")
-	require.Len(t, again[0].replay, 7)
+	require.Len(t, again, 2, "once")
+	require.Len(t, again[1].replay, 8)
 	require.False(t, v.key.Load())
 }
 

@@ -109,7 +109,7 @@ func newPlace(t *testing.T) *place {
 	p := &place{transport: rtctest.Transport(t, nil), ladder: newLadder(), keys: make(chan string, 100)}
 	p.Server = New(Config{Transport: p.transport, Clock: media.StartClock()})
 	p.program = p.NewProgram(ProgramConfig{
-		Resource: "main", Rungs: p.ladder.rungs, Audio: soundTrack, RequestKey: func(rung string) { p.keys <- rung },
+		Resource: "main", Rungs: p.ladder.rungs, Audio: soundTrack, RequestKey: func(rung string) bool { p.keys <- rung; return true },
 	})
 	p.stop = rtctest.Run(t, p.program.Run)
 	require.Eventually(t, func() bool { return p.Server.program("main") != nil }, rtctest.Wait, time.Millisecond)

@@ -36,13 +36,13 @@ type ProgramConfig struct {
 	// NoVideo and NoAudio tell viewers why there is none; empty: just that.
 	NoVideo, NoAudio string
 
-	// Replay gives who joins what came since the last keyframe, where no
-	// keyframe can be asked for.
+	// Replay gives who joins what came since the last keyframe, and who lost his
+	// picture where no keyframe can be asked for.
 	Replay bool
 
 	// RequestKey asks the encoder of a rung for a keyframe, once a second at
-	// most; it must not wait. nil: viewers wait for the next one.
-	RequestKey func(rung string)
+	// most, and says whether that makes any; it must not wait. nil: it does not.
+	RequestKey func(rung string) bool
 	// Sent takes how long after their PTS pictures went out; nil: it is not measured.
 	Sent *delay.Window
 
@@ -86,6 +86,7 @@ type rung struct {
 
 	newest media.Time // PTS of the last packet; 0: none
 	wanted bool       // a keyframe, by a viewer
+	deaf   bool       // the encoder makes none when asked
 	asked  time.Time  // the encoder for one, last
 	keyed  time.Time  // last keyframe
 }
@@ -96,7 +97,7 @@ func (s *Server) NewProgram(config ProgramConfig) *Program {
 	p := &Program{server: s, config: config, inbox: make(chan *media.Packet, inboxLength)}
 	slices.SortStableFunc(config.Rungs, func(a, b Rung) int { return cmp.Compare(a.Bitrate, b.Bitrate) })
 	for _, r := range config.Rungs {
-		p.rungs = append(p.rungs, &rung{Rung: r, index: len(p.rungs), sets: setsOf(r.Track)})
+		p.rungs = append(p.rungs, &rung{Rung: r, index: len(p.rungs), sets: setsOf(r.Track), deaf: config.RequestKey == nil})
 	}
 	return p
 }
@@ -164,7 +165,7 @@ func (p *Program) hand(packet *media.Packet) {
 	}
 	f := r.frame(packet)
 	for _, v := range p.viewers {
-		if v.see(f) {
+		if v.see(f, r.deaf) {
 			r.wanted = true
 		}
 	}
@@ -256,8 +257,9 @@ func (p *Program) request(r *rung) {
 		return
 	}
 	r.asked, r.wanted = p.now, false
-	p.server.counters.keys.Add(1)
-	p.config.RequestKey(r.ID)
+	if r.deaf = !p.config.RequestKey(r.ID); !r.deaf {
+		p.server.counters.keys.Add(1)
+	}
 }
 
 // join lets a connected viewer have what comes; false: the program is over.

@@ -20,7 +20,7 @@ type stage struct {
 func newStage() *stage {
 	s := &stage{ladder: newLadder()}
 	s.Program = New(Config{Clock: media.StartClock()}).NewProgram(ProgramConfig{
-		Resource: "main", Rungs: s.ladder.rungs, Audio: soundTrack, RequestKey: func(rung string) { s.keys = append(s.keys, rung) },
+		Resource: "main", Rungs: s.ladder.rungs, Audio: soundTrack, RequestKey: func(rung string) bool { s.keys = append(s.keys, rung); return true },
 	})
 	s.now = time.Unix(1000, 0)
 	return s

@@ -55,6 +55,7 @@ func (r *replay) frame(of *rung) *frame {
 func (v *viewer) rejoin(of *rung, r *replay) {
 	v.rung, v.skip = of.index, true
 	if len(r.packets) == 0 || v.video == nil {
+		v.key.Store(true)
 		return
 	}
 	select {

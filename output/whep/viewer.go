@@ -113,8 +113,9 @@ func (v *viewer) prepare(pc *webrtc.PeerConnection, offer *rtc.Offer) error {
 func (v *viewer) Peer() *rtc.Peer { return v.peer }
 
 // see takes a frame of any rung, in the program's goroutine, without waiting.
-// wants: the viewer needs a keyframe of this rung.
-func (v *viewer) see(f *frame) (wants bool) {
+// deaf: its encoder makes no keyframes when asked. wants: the viewer needs a
+// keyframe of this rung.
+func (v *viewer) see(f *frame, deaf bool) (wants bool) {
 	if v.video == nil {
 		return false
 	}
@@ -128,12 +129,13 @@ func (v *viewer) see(f *frame) (wants bool) {
 	}
 	switch {
 	case v.program.config.Replay:
-		if v.key.Load() && v.program.replayTo(v) {
+		wants = v.key.Load()
+		if deaf && v.key.Load() && v.program.replayTo(v) {
 			return false // this frame is in it
 		}
-	case f.rung == target && (v.rung == noRung || v.skip || target < v.rung || v.key.Swap(false)):
+	case f.rung == target && (v.rung == noRung || target < v.rung || v.key.Swap(false)):
 		wants = true
-	}
+	} // who is too slow waits for the next: the others would pay for one of his own (F37)
 	if f.rung != v.rung || v.skip {
 		return wants
 	}
