@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/base64"
-	"io"
 	"net/http"
 	"regexp"
 	"time"
@@ -14,8 +13,11 @@ import (
 // AssetBytes is the largest file that is taken; pictures and fonts are smaller.
 const AssetBytes = 8 << 30
 
-// uploadPause is how long an upload may rest.
-const uploadPause = 30 * time.Second
+// How long whoever downloads an asset may take.
+const (
+	downloadGrace = time.Minute
+	downloadRate  = 16 << 10 // bytes a second
+)
 
 func assetID(a Asset) string { return a.Id }
 
@@ -50,8 +52,7 @@ func (s *Server) uploadAsset(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	body := &patient{Reader: r.Body, control: http.NewResponseController(c.Response())}
-	made, err := s.backend.CreateAsset(r.Context(), c.QueryParam("id"), c.QueryParam("name"), digest, body)
+	made, err := s.backend.CreateAsset(r.Context(), c.QueryParam("id"), c.QueryParam("name"), digest, r.Body)
 	if err != nil {
 		return err
 	}
@@ -76,18 +77,6 @@ func parseDigest(header string) ([]byte, error) {
 	return nil, problem(http.StatusBadRequest, "bad-digest", "The Content-Digest has no SHA-256 in it.", "Send sha-256=:BASE64:, or no such header.")
 }
 
-// patient reads as long as something comes.
-type patient struct {
-	io.Reader
-	control *http.ResponseController
-}
-
-func (p *patient) Read(to []byte) (int, error) {
-	// A connection without deadlines is a test's.
-	_ = p.control.SetReadDeadline(time.Now().Add(uploadPause))
-	return p.Reader.Read(to)
-}
-
 // downloadAsset answers GET /v1/assets/{id}/content. What somebody uploaded is
 // never a page of this host.
 func (s *Server) downloadAsset(c echo.Context) error {
@@ -104,6 +93,9 @@ func (s *Server) downloadAsset(c echo.Context) error {
 	}
 	header.Set("ETag", `"`+asset.Sha256+`"`)
 	header.Set("Cache-Control", "private, no-cache")
+	allowed := downloadGrace + time.Duration(asset.Bytes/downloadRate)*time.Second
+	// A writer without deadlines is a test's.
+	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(allowed))
 	http.ServeContent(c.Response(), c.Request(), "", asset.CreatedAt.Time, file)
 	return nil
 }

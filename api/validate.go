@@ -22,7 +22,13 @@ import (
 //go:embed openapi.yaml
 var openapiYAML []byte
 
-const maxBody = 1 << 20 // bytes; the largest channel is about 300 kB
+const (
+	maxBody = 1 << 20 // bytes; the largest channel is about 300 kB
+	// Looking for every fault of a body, and telling them, takes much more of
+	// everything than the body: of larger ones only the first is told.
+	maxThorough = 128 << 10 // bytes
+	maxFaults   = 100
+)
 
 // contract is the OpenAPI document, loaded: what requests are held against.
 type contract struct {
@@ -87,7 +93,7 @@ func (s *Server) checkRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
 			Request: r, PathParams: params, Route: route,
-			Options: &openapi3filter.Options{ExcludeRequestBody: raw, MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
+			Options: &openapi3filter.Options{ExcludeRequestBody: raw, MultiError: len(text) <= maxThorough, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
 		})
 		if err != nil {
 			return s.alsoWrong(refusal(err), route.Operation.OperationID, text)
@@ -114,6 +120,9 @@ func bodyLimit(operation *openapi3.Operation) int64 {
 // as a source that does not exist, so that one answer names every fault.
 func (s *Server) alsoWrong(p *Problem, operation string, text []byte) *Problem {
 	var channel Channel
+	if len(text) > maxThorough {
+		return p
+	}
 	if operation != "createChannel" && operation != "putChannel" || json.Unmarshal(text, &channel) != nil {
 		return p
 	}
@@ -122,7 +131,7 @@ func (s *Server) alsoWrong(p *Problem, operation string, text []byte) *Problem {
 		known[fault.Pointer] = true
 	}
 	for _, fault := range s.backend.ChannelFaults(channel) {
-		if !known[fault.Pointer] {
+		if !known[fault.Pointer] && len(p.Errors) < maxFaults {
 			p.Errors = append(p.Errors, fault)
 		}
 	}
@@ -193,6 +202,9 @@ func refusal(err error) *Problem {
 }
 
 func collectFaults(err error, where string, faults *[]Fault) {
+	if len(*faults) >= maxFaults {
+		return
+	}
 	var many openapi3.MultiError
 	var schema *openapi3.SchemaError
 	var request *openapi3filter.RequestError

@@ -139,6 +139,7 @@ func (l *listeners) close() {
 // What a client of the control listener may take before it is cut off.
 const (
 	headerTimeout = 10 * time.Second
+	answerTimeout = 5 * time.Minute // streams and downloads have their own
 	idleTimeout   = 2 * time.Minute
 	headerBytes   = 16 << 10
 )
@@ -146,7 +147,7 @@ const (
 // controlServer answers the API and its pages.
 func controlServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		Handler: paced(handler), ReadHeaderTimeout: headerTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }

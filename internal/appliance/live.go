@@ -120,7 +120,7 @@ func (c *channels) command(p *program, take api.Take) (worker.Command, media.Rat
 		// The first frame that is due at or after the instant.
 		command.At = rate.Index(media.TimeOf(take.Time)-1) + 1
 	}
-	if command.At != 0 && rate.At(command.At) > c.clock.Now().Add(takeAhead) {
+	if command.At > rate.Index(c.clock.Now().Add(takeAhead)) {
 		return command, rate, api.Invalid(api.Fault{Pointer: "/at", Detail: fmt.Sprintf("it is more than %v ahead", takeAhead)})
 	}
 	return command, rate, nil

@@ -289,7 +289,7 @@ func (n *Node) serveControl(ctx context.Context) error {
 }
 
 func (n *Node) serveMedia(ctx context.Context) error {
-	return serveHTTP(ctx, n.listeners.media, origin.NewServer(n.media, n.log))
+	return serveHTTP(ctx, n.listeners.media, origin.NewServer(paced(n.media), n.log))
 }
 
 // Close frees what Open took. Run must have returned.

@@ -12,8 +12,15 @@ type Time int64
 
 const second = int64(time.Second)
 
-// TimeOf is the timeline instant that carries the same UTC reading as t.
-func TimeOf(t time.Time) Time { return Time(t.UnixNano()) }
+// farthest is as far from the epoch as arithmetic with frames holds: 146 years.
+const farthest = time.Duration(1 << 62)
+
+// TimeOf is the timeline instant that carries the same UTC reading as t, or the
+// nearest that there is.
+func TimeOf(t time.Time) Time {
+	epoch := time.Unix(0, 0)
+	return Time(min(max(t.Sub(epoch), -farthest), farthest)) // Sub gives the nearest, too
+}
 
 // UTC shows t as a calendar time.
 func (t Time) UTC() time.Time { return time.Unix(0, int64(t)).UTC() }
