@@ -276,21 +276,21 @@ func (a *assets) DeleteAsset(ctx context.Context, id string, match api.Match) er
 	a.naming.Lock()
 	defer a.naming.Unlock()
 	uses := a.uses()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	asset, ok := a.byID[id]
+	asset, err := a.find(id)
 	switch {
-	case !ok:
-		return api.NotFound("asset", id)
+	case err != nil:
+		return err
 	case !match.Holds(asset.Revision):
 		return api.Stale()
 	}
 	if users := uses[id]; len(users) > 0 {
 		return api.Conflict("in-use", fmt.Sprintf("The asset %q is used by %s.", id, strings.Join(users, ", ")), "Take it out there first.")
 	}
-	if err := remove(ctx, a.store, kindAsset, id, asset.Revision); err != nil {
+	if err := remove(ctx, a.store, kindAsset, id, asset.Revision); err != nil { // mu is free: workers that start ask for pictures
 		return err
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	delete(a.byID, id)
 	if err := a.dir.Remove(id); err != nil {
 		a.log.Warn("remove file of deleted asset", "asset", id, "err", err) // the next start does

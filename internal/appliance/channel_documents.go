@@ -60,8 +60,6 @@ func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api
 	if err := c.fits(document); err != nil {
 		return api.Stored[api.Channel]{}, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	stored, err := create(ctx, c.store, kindChannel, document.Id, document)
 	if err != nil {
 		return api.Stored[api.Channel]{}, err
@@ -73,6 +71,8 @@ func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api
 		return api.Stored[api.Channel]{}, errors.Join(err, remove(ctx, c.store, kindChannel, document.Id, stored.Revision))
 	}
 	p := &program{stored: stored, onAir: storedAir}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.byID[document.Id] = p
 	if !document.Stopped {
 		c.start(p)
@@ -129,26 +129,21 @@ func (c *channels) UpdateChannel(ctx context.Context, id string, match api.Match
 // takeBack puts a program's document back in force as it was before a change
 // that its worker cannot follow. The caller holds live.
 func (c *channels) takeBack(ctx context.Context, p *program, before api.Channel, onAir air) error {
-	c.mu.Lock()
-	stored, err := put(ctx, c.store, kindChannel, before.Id, before, p.stored.Revision)
+	err := c.storeDocument(ctx, p, before)
 	if err == nil {
-		p.stored = stored
 		err = c.storeAir(ctx, p, onAir)
 	}
-	c.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	return c.apply(ctx, p)
 }
 
-// replace checks and stores a change of a program.
+// replace checks and stores a change of a program. The caller holds live.
 func (c *channels) replace(ctx context.Context, p *program, match api.Match, change func(api.Channel) (api.Channel, error)) (api.Stored[api.Channel], error) {
 	none := api.Stored[api.Channel]{}
 	c.naming.Lock()
 	defer c.naming.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	present := p.view()
 	if !match.Holds(present.Revision) {
 		return none, api.Stale()
@@ -168,11 +163,9 @@ func (c *channels) replace(ctx context.Context, p *program, match api.Match, cha
 		return none, api.Conflict("on-air", fmt.Sprintf("The scene %q is on program.", present.Value.Program),
 			"What is on air changes by POST …/cut, on a frame.")
 	}
-	stored, err := put(ctx, c.store, kindChannel, changed.Id, changed, present.Revision)
-	if err != nil {
+	if err := c.storeDocument(ctx, p, changed); err != nil {
 		return none, err
 	}
-	p.stored = stored
 	onAir := p.onAir.Value
 	onAir.Preview = changed.Preview
 	if err := c.storeAir(ctx, p, onAir.within(changed)); err != nil {
@@ -181,14 +174,28 @@ func (c *channels) replace(ctx context.Context, p *program, match api.Match, cha
 	return p.view(), nil
 }
 
-// storeAir stores what is on air; the caller holds mu.
+// storeDocument stores a program's document. The caller holds live, and not mu:
+// who only looks, a worker that starts above all, does not wait for the disk.
+func (c *channels) storeDocument(ctx context.Context, p *program, document api.Channel) error {
+	stored, err := put(ctx, c.store, kindChannel, document.Id, document, p.stored.Revision)
+	if err == nil {
+		c.mu.Lock()
+		p.stored = stored
+		c.mu.Unlock()
+	}
+	return err
+}
+
+// storeAir stores what is on air, likewise.
 func (c *channels) storeAir(ctx context.Context, p *program, onAir air) error {
 	if reflect.DeepEqual(onAir, p.onAir.Value) {
 		return nil
 	}
 	stored, err := put(ctx, c.store, kindAir, p.stored.Value.Id, onAir, uint64(state.AnyRevision))
 	if err == nil {
+		c.mu.Lock()
 		p.onAir = stored
+		c.mu.Unlock()
 	}
 	return err
 }
@@ -232,11 +239,13 @@ func (c *channels) DeleteChannel(ctx context.Context, id string, match api.Match
 			return fmt.Errorf("remove store of channel %q: %w", id, err)
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.naming.Lock() // of those who would make another channel of that name meanwhile
+	defer c.naming.Unlock()
 	if err := remove(ctx, c.store, kindChannel, id, uint64(state.AnyRevision)); err != nil {
 		return err
 	}
+	c.mu.Lock()
 	delete(c.byID, id)
+	c.mu.Unlock()
 	return remove(ctx, c.store, kindAir, id, uint64(state.AnyRevision))
 }

@@ -20,8 +20,9 @@ import (
 )
 
 // program is one channel that exists: its documents and, while it is not
-// stopped, its run. onAir, store and running change under mu of channels; live
-// serialises takes so that what is stored last is what happened last.
+// stopped, its run. What others read changes under mu of channels, which is never
+// held while the disk is waited for. live serialises takes, so that what is stored
+// last is what happened last, and all changes of stored, onAir and taken.
 type program struct {
 	stored api.Stored[api.Channel]
 	onAir  api.Stored[air]

@@ -38,8 +38,7 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 	c.size(p, ack.Program, ack.Preview)
 	p.live.Lock()
 	defer p.live.Unlock()
-	c.mu.Lock()
-	if c.byID[id] == p && ack.Frame >= p.taken {
+	if now, _ := c.find(id); now == p && ack.Frame >= p.taken {
 		p.taken = ack.Frame
 		onAir := p.onAir.Value
 		onAir.Program, onAir.Preview = ack.Program, ack.Preview
@@ -53,7 +52,6 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 		err = c.storeAir(ctx, p, onAir.within(p.stored.Value))
 	}
 	black := p.onAir.Value.Black
-	c.mu.Unlock()
 	p.movement.heard(ack.Frame, ack.Transition)
 	done := api.ShowEvent{Type: eventOf(command), Frame: ack.Frame, Program: ack.Program, Preview: ack.Preview}
 	c.tellTaken(p, rate, done)
@@ -233,7 +231,6 @@ func (c *channels) UpdateAudio(ctx context.Context, id, source string, change fu
 	if _, ok := present.Sources[source]; !ok {
 		return api.AudioSettings{}, api.NotFound("source", source)
 	}
-	c.mu.Lock()
 	changed, err := change(p.onAir.Value.audioOf(source))
 	if err == nil {
 		onAir := p.onAir.Value
@@ -244,7 +241,6 @@ func (c *channels) UpdateAudio(ctx context.Context, id, source string, change fu
 		onAir.Audio[source] = changed
 		err = c.storeAir(ctx, p, onAir)
 	}
-	c.mu.Unlock()
 	if err != nil {
 		return changed, err
 	}
@@ -273,17 +269,14 @@ func (c *channels) setStopped(ctx context.Context, id string, stopped bool) (api
 			return api.ChannelState{}, err
 		}
 	}
-	c.mu.Lock()
 	document := p.stored.Value
 	if document.Stopped != stopped {
 		document.Stopped = stopped
-		stored, err := put(ctx, c.store, kindChannel, id, document, p.stored.Revision)
-		if err != nil {
-			c.mu.Unlock()
+		if err := c.storeDocument(ctx, p, document); err != nil {
 			return api.ChannelState{}, err
 		}
-		p.stored = stored
 	}
+	c.mu.Lock()
 	ending := p.running
 	if stopped {
 		p.running = nil

@@ -109,18 +109,24 @@ func (s *sources) make(ctx context.Context, document api.Source, key string) (ap
 	if err := s.check(document); err != nil {
 		return api.Stored[api.SourceView]{}, err
 	}
-	entry := &source{key: cmp.Or(key, newKey()), passphrase: document.SrtPassphrase}
-	s.mu.Lock()
+	view, err := s.enter(ctx, &source{key: cmp.Or(key, newKey()), passphrase: document.SrtPassphrase}, document)
+	if err == nil {
+		s.changed(ctx, document.Id)
+	}
+	return view, err
+}
+
+func (s *sources) enter(ctx context.Context, entry *source, document api.Source) (api.Stored[api.SourceView], error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	var err error
 	if entry.stored, err = create(ctx, s.store, kindSource, document.Id, s.seal(document, entry.key)); err != nil {
-		s.mu.Unlock()
 		return api.Stored[api.SourceView]{}, err
 	}
+	s.mu.Lock()
 	s.add(entry)
-	view := s.view(entry, true)
-	s.mu.Unlock()
-	s.changed(ctx, document.Id)
-	return view, nil
+	defer s.mu.Unlock()
+	return s.view(entry, true), nil
 }
 
 // UpdateSource implements api.Sources.
@@ -190,32 +196,40 @@ func (s *sources) withKey(id string) (api.Stored[api.SourceView], error) {
 
 // update stores what change makes of a source, with its key, and applies it.
 func (s *sources) update(ctx context.Context, id string, change func(*source) (api.Source, string, error)) (api.Stored[api.SourceView], error) {
-	s.mu.Lock()
+	view, err := s.replace(ctx, id, change)
+	if err == nil {
+		s.changed(ctx, id)
+	}
+	return view, err
+}
+
+func (s *sources) replace(ctx context.Context, id string, change func(*source) (api.Source, string, error)) (api.Stored[api.SourceView], error) {
+	none := api.Stored[api.SourceView]{}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.RLock()
 	entry, err := s.find(id)
+	s.mu.RUnlock()
 	if err != nil {
-		s.mu.Unlock()
-		return api.Stored[api.SourceView]{}, err
+		return none, err
 	}
 	document, key, err := change(entry)
-	if err == nil {
-		var stored api.Stored[storedSource]
-		if stored, err = put(ctx, s.store, kindSource, id, s.seal(document, key), entry.stored.Revision); err == nil {
-			delete(s.byKey, hashKey(entry.key))
-			s.byKey[hashKey(key)] = id
-			entry.stored, entry.key, entry.passphrase = stored, key, document.SrtPassphrase
-			if entry.feed != nil {
-				entry.feed.SetLatency(time.Duration(document.LatencyMs) * time.Millisecond)
-			}
-		}
-	}
 	if err != nil {
-		s.mu.Unlock()
-		return api.Stored[api.SourceView]{}, err
+		return none, err
 	}
-	view := s.view(entry, false)
-	s.mu.Unlock()
-	s.changed(ctx, id)
-	return view, nil
+	stored, err := put(ctx, s.store, kindSource, id, s.seal(document, key), entry.stored.Revision)
+	if err != nil {
+		return none, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byKey, hashKey(entry.key))
+	s.byKey[hashKey(key)] = id
+	entry.stored, entry.key, entry.passphrase = stored, key, document.SrtPassphrase
+	if entry.feed != nil {
+		entry.feed.SetLatency(time.Duration(document.LatencyMs) * time.Millisecond)
+	}
+	return s.view(entry, false), nil
 }
 
 // DeleteSource implements api.Sources.
@@ -239,9 +253,11 @@ func (s *sources) forget(ctx context.Context, id string, match api.Match) (*sour
 	if channel := s.usedBy(id); channel != "" {
 		return nil, api.Conflict("in-use", fmt.Sprintf("The channel %q has this source.", channel), "Take it out of the channel's sources first.")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.RLock()
 	entry, err := s.find(id)
+	s.mu.RUnlock()
 	if err == nil && !match.Holds(entry.stored.Revision) {
 		err = api.Stale()
 	}
@@ -251,6 +267,8 @@ func (s *sources) forget(ctx context.Context, id string, match api.Match) (*sour
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.byID, id)
 	delete(s.byKey, hashKey(entry.key))
 	return entry, nil

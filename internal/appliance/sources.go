@@ -62,6 +62,8 @@ type sources struct {
 	changed func(ctx context.Context, id string)
 	moved   func(id string, state ingest.State)
 
+	writing sync.Mutex // serialises changes of documents; before mu, which is never held while the disk is waited for
+
 	mu    sync.RWMutex
 	byID  map[string]*source
 	byKey map[string]string // key hash -> source id
