@@ -12,6 +12,8 @@ type committer struct {
 	store    *Store
 	queue    *queue
 	outcomes chan *outcome
+	returns  chan *returned
+	early    []*returned // that came before the first layout
 	layout   *Layout
 	born     int64
 	version  uint64
@@ -35,6 +37,8 @@ type batch struct {
 	handed time.Time
 	listed bool
 	reset  bool // remove everything first
+
+	returned *returned // a disk that is back
 }
 
 // maxGaps bounds how many lost segments are remembered for a disk that is away:
@@ -63,6 +67,9 @@ func (c *committer) run(ctx context.Context) {
 			c.overdue()
 		case o := <-c.outcomes:
 			c.settle(o)
+		case r := <-c.returns:
+			c.readmit(r)
+			c.publish()
 		case <-done:
 			c.collect()
 			c.commit()
@@ -140,6 +147,10 @@ func (c *committer) enter(l *Layout) {
 			c.store.series[r.ID] = s
 		}
 	}
+	for _, r := range c.early {
+		c.readmit(r)
+	}
+	c.early = nil
 	c.publish()
 }
 

@@ -17,6 +17,7 @@ type disk struct {
 	handles *handles
 	log     *slog.Logger
 	away    atomic.Bool
+	absent  atomic.Bool // it was away when the store was opened, and what it holds is not listed yet
 
 	probing sync.Mutex
 	probed  time.Time // under probing
@@ -40,6 +41,9 @@ const (
 
 // lost says that the disk is away. It looks for it now and then.
 func (d *disk) lost() bool {
+	if d.absent.Load() {
+		return true // awaitMissing looks for it
+	}
 	if !d.away.Load() {
 		return false
 	}
@@ -101,6 +105,7 @@ func openDisks(dirs []string, log *slog.Logger) ([]*disk, error) {
 		disks = append(disks, d)
 		if err != nil {
 			d.away.Store(true)
+			d.absent.Store(true)
 			faults = append(faults, err)
 		}
 		if errors.Is(err, ErrBusy) {

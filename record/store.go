@@ -279,9 +279,11 @@ func (s *Store) Run(ctx context.Context) error {
 	s.running.Lock()
 	defer s.running.Unlock()
 	w, c := s.newRun()
-	var writing sync.WaitGroup
+	var writing, looking sync.WaitGroup
 	writing.Go(func() { w.run(c.queue, c.outcomes) })
+	looking.Go(func() { s.awaitMissing(ctx, s.missing(), c.returns) })
 	c.run(ctx)
+	looking.Wait()
 	writing.Wait()
 	s.resume = w.leave(c)
 	c.rest()
@@ -292,6 +294,6 @@ func (s *Store) Run(ctx context.Context) error {
 func (s *Store) newRun() (*writer, *committer) {
 	return newWriter(s, s.resume), &committer{
 		store: s, layout: s.resume.layout, born: s.resume.born, queue: newQueue(),
-		outcomes: make(chan *outcome), state: s.State(), version: s.Edge().Version,
+		outcomes: make(chan *outcome), returns: make(chan *returned), state: *s.state.Load(), version: s.Edge().Version,
 	}
 }

@@ -88,6 +88,9 @@ func (w *writer) commit(batches []*batch) *outcome {
 			w.reset()
 			items = nil
 		}
+		if b.returned != nil {
+			w.readmit(b.returned)
+		}
 		items = append(items, b.items...)
 	}
 	o.tried = len(items) > 0
