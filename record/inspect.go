@@ -77,7 +77,7 @@ func (c *checker) block(b *block, newest bool) error {
 		return nil
 	}
 	defer f.Close()
-	l, err := loadBlock(f)
+	l, err := loadBlock(f, nil)
 	if err != nil && !(newest && errors.Is(err, errNoBlock)) {
 		c.report(Finding{Block: b.name, Detail: err.Error()})
 		return nil

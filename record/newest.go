@@ -75,7 +75,7 @@ func loadTail(f blockFile) (*loaded, error) {
 	if err := l.readHeader(f); err != nil {
 		return nil, err
 	}
-	if l.readIndex(f) == nil {
+	if l.readIndex(f, nil) == nil {
 		return l, nil
 	}
 	payload, h, err := readRecord(f, headerSize, size)
@@ -89,5 +89,5 @@ func loadTail(f blockFile) (*loaded, error) {
 			}
 		}
 	}
-	return loadBlock(f)
+	return loadBlock(f, nil)
 }

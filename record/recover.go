@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"millrace/output/cmaf"
 )
@@ -38,8 +39,11 @@ func recoverBlocks(disks []*disk, keep pins, log *slog.Logger) (*recovered, erro
 	r := &recovered{series: map[string]*series{}, born: -1}
 	layouts := map[string]*Layout{}
 	pinned := true // all blocks so far: what is missing after them has expired
-	for _, b := range blocks {
-		l, err := recoverBlock(b)
+	loads, stop := loadAll(blocks)
+	defer stop()
+	for i, b := range blocks {
+		<-loads[i].done
+		l, err := loads[i].found, loads[i].err
 		switch {
 		case errors.Is(err, errNoBlock):
 			log.Warn("block holds nothing and is removed", "block", b.name)
@@ -74,6 +78,65 @@ func recoverBlocks(disks []*disk, keep pins, log *slog.Logger) (*recovered, erro
 		}
 	}
 	return r, nil
+}
+
+// loaders is how many blocks are loaded at once: disks answer several questions as
+// soon as one.
+const loaders = 8
+
+// load is a block that is being loaded; found and err hold once done is closed.
+type load struct {
+	done  chan struct{}
+	found *loaded
+	err   error
+}
+
+// loadAll recovers the blocks side by side, in their order. Stop waits until none
+// is being loaded.
+func loadAll(blocks []*block) (loads []load, stop func()) {
+	loads = make([]load, len(blocks))
+	for i := range loads {
+		loads[i].done = make(chan struct{})
+	}
+	var next atomic.Int64
+	var cache layoutCache
+	var loading sync.WaitGroup
+	for range min(loaders, len(blocks)) {
+		loading.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(blocks)); i = next.Add(1) - 1 {
+				loads[i].found, loads[i].err = recoverBlock(blocks[i], &cache)
+				close(loads[i].done)
+			}
+		})
+	}
+	return loads, loading.Wait
+}
+
+// layoutCache knows layouts that were read: the blocks of a channel have the same
+// one, and reading JSON takes longer than reading the rest of a block's index. Nil
+// knows none.
+type layoutCache struct {
+	mu    sync.Mutex
+	known map[string]*Layout // by payload
+}
+
+func (c *layoutCache) parse(payload []byte) (*Layout, error) {
+	if c == nil {
+		return parseLayout(payload)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l := c.known[string(payload)]; l != nil {
+		return l, nil
+	}
+	l, err := parseLayout(payload)
+	if err == nil {
+		if c.known == nil {
+			c.known = map[string]*Layout{}
+		}
+		c.known[string(payload)] = l
+	}
+	return l, err
 }
 
 // listBlocks are the blocks of all disks, in the order in which they were
@@ -114,12 +177,12 @@ func (r *recovered) detach(x *blockIndex, keep pins) {
 
 // recoverBlock loads a block and repairs it. With an error it gives what could
 // be read all the same, if anything could.
-func recoverBlock(b *block) (*loaded, error) {
+func recoverBlock(b *block, cache *layoutCache) (*loaded, error) {
 	f, err := b.disk.volume.Open(b.name)
 	if err != nil {
 		return nil, fmt.Errorf("open block: %w", err)
 	}
-	l, err := loadBlock(f)
+	l, err := loadBlock(f, cache)
 	if err == nil && !l.index.chunks() {
 		l, err = nil, errNoBlock
 	}

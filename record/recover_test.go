@@ -66,7 +66,7 @@ func TestTornTailAtEveryByte(t *testing.T) {
 		}
 		again := openRAM(t, after, Config{})
 		require.Equal(t, listingText(s), listingText(again), "cut at %d: recovery is repeatable", cut)
-		l, err := loadBlock(after.files[names[0]])
+		l, err := loadBlock(after.files[names[0]], nil)
 		require.NoError(t, err)
 		require.True(t, l.sealed, "the block was repaired")
 	}
@@ -130,7 +130,7 @@ func TestSealedBlocksAcrossSpansAndRuns(t *testing.T) {
 	names, _ := v.Names()
 	require.Len(t, names, 3)
 	for _, name := range names {
-		l, err := loadBlock(v.files[name])
+		l, err := loadBlock(v.files[name], nil)
 		require.NoError(t, err)
 		require.True(t, l.sealed, name)
 	}

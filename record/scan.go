@@ -24,7 +24,7 @@ type loaded struct {
 var errNoBlock = errors.New("no readable record in block")
 
 // loadBlock reads a block's index, or scans the block where it has none.
-func loadBlock(f blockFile) (*loaded, error) {
+func loadBlock(f blockFile, cache *layoutCache) (*loaded, error) {
 	size, err := f.Size()
 	if err != nil {
 		return nil, fmt.Errorf("measure block: %w", err)
@@ -33,7 +33,7 @@ func loadBlock(f blockFile) (*loaded, error) {
 	if err := l.readHeader(f); err != nil {
 		return nil, err
 	}
-	if err := l.readIndex(f); err == nil {
+	if err := l.readIndex(f, cache); err == nil {
 		l.sealed, l.end = true, size
 		return l, nil
 	} else if !errors.Is(err, errIndex) {
@@ -70,7 +70,7 @@ func (l *loaded) readHeader(f blockFile) error {
 }
 
 // readIndex fails with errIndex where the block must be scanned.
-func (l *loaded) readIndex(f blockFile) error {
+func (l *loaded) readIndex(f blockFile, cache *layoutCache) error {
 	if l.size < headerSize+recordSize+trailerSize {
 		return errIndex
 	}
@@ -95,7 +95,7 @@ func (l *loaded) readIndex(f blockFile) error {
 		if err != nil || h.Type != recordLayout || h.ID != id {
 			return errIndex
 		}
-		if l.index.layouts[i].layout, err = parseLayout(payload); err != nil {
+		if l.index.layouts[i].layout, err = cache.parse(payload); err != nil {
 			return errIndex
 		}
 	}
