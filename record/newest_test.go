@@ -72,3 +72,20 @@ func TestNewest(t *testing.T) {
 		})
 	}
 }
+
+// Somebody deletes what is being written: the next thing that is written notices.
+func TestADeletedFolderIsAway(t *testing.T) {
+	dir, l := filepath.Join(t.TempDir(), "demo"), layoutOf(t, "")
+	s, err := Open(Config{Dirs: []string{dir}})
+	require.NoError(t, err)
+	run(t, s)
+	require.NoError(t, s.SetLayout(l))
+	k := start(l)
+	appendPart(s, l, k, 0, partBytes)
+	await(t, s, l, k, 0)
+	require.Eventually(t, func() bool { return s.State().QueuedBytes == 0 }, time.Minute, time.Millisecond)
+	require.NoError(t, os.RemoveAll(dir))
+	appendPart(s, l, k, 1, partBytes)
+	require.Eventually(t, func() bool { return len(s.State().Away) == 1 }, time.Minute, time.Millisecond)
+	await(t, s, l, k, 1) // from memory
+}

@@ -274,7 +274,20 @@ func consume(buffers [][]byte, n int) [][]byte {
 	return buffers
 }
 
-func (f diskFile) Sync() error { return unix.Fdatasync(int(f.Fd())) }
+// errDeleted says that somebody has deleted a file that is being written: what
+// goes into it is lost, though every write succeeds.
+var errDeleted = errors.New("the file was deleted")
+
+func (f diskFile) Sync() error {
+	var s unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &s); err != nil {
+		return err
+	}
+	if s.Nlink == 0 {
+		return errDeleted
+	}
+	return unix.Fdatasync(int(f.Fd()))
+}
 
 func (f diskFile) Size() (int64, error) {
 	info, err := f.Stat()

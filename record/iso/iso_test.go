@@ -222,6 +222,21 @@ func TestAFullVolumeCostsPacketsAndIsSaid(t *testing.T) {
 }
 
 // Another program reads what comes from a real encoder, B-frames and all.
+func TestSoundAloneGoesOnAfterAStall(t *testing.T) {
+	dir := t.TempDir()
+	r, err := New(Config{Dir: dir, Source: "cam1"})
+	require.NoError(t, err)
+	for n := range 3 { // more than a disk that stands still leaves room for
+		at := noon.Add(time.Duration(n) * time.Second)
+		r.Write(&media.Packet{Track: sound(2), DTS: at, PTS: at, Key: true, Data: make([]byte, queueBytes/2)})
+	}
+	require.EqualValues(t, 1, r.State().Dropped)
+	r.queue, r.bytes = nil, 0 // the disk goes on
+	source(r, nil, sound(2), noon.Add(10*time.Second), 2)
+	require.EqualValues(t, 1, r.State().Dropped)
+	require.NotEmpty(t, r.queue)
+}
+
 func TestPlayersReadIt(t *testing.T) {
 	ffprobe, err := exec.LookPath("ffprobe")
 	if err != nil {

@@ -11,12 +11,17 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"millrace/internal/media"
 )
 
 // queueBytes is what a recorder holds for a disk that is slow, bytes.
 const queueBytes = 32 << 20
+
+// blindAfter is how long a source has sent no picture when its sound alone is
+// recorded again.
+const blindAfter = 5 * time.Second
 
 // waitingUnits bounds what is held of a new track until the next key frame.
 const waitingUnits = 1000
@@ -39,7 +44,8 @@ type Recorder struct {
 	queue   []*media.Packet
 	bytes   int
 	dropped int64
-	skip    bool // until the next key frame
+	skip    bool       // until the next key frame
+	seen    media.Time // DTS of the newest picture
 	fault   string
 	left    string // why a track is left out
 	wake    chan struct{}
@@ -92,10 +98,15 @@ func numberOf(name, source string) (int, bool) {
 }
 
 // Write implements media.Sink: it never blocks. Where the disk cannot keep up,
-// packets are dropped up to the next key frame.
+// packets are dropped up to the next key frame, or where no pictures come.
 func (r *Recorder) Write(p *media.Packet) {
 	r.mu.Lock()
-	key := p.Track.Kind == media.Video && p.Key
+	key := p.Key
+	if p.Track.Kind == media.Video {
+		r.seen = p.DTS
+	} else {
+		key = p.DTS.Sub(r.seen) > blindAfter
+	}
 	switch {
 	case r.bytes+len(p.Data) > queueBytes:
 		r.skip = true
