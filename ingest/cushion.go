@@ -25,7 +25,7 @@ const (
 	// It falls by so many seconds a second, 1/20 of a semitone where there is
 	// sound, once it is more than the slack above what is needed.
 	soundFall    = 0.003
-	pictureFall  = 0.030
+	pictureFall  = 0.100
 	cushionSlack = 8 * time.Millisecond
 )
 

@@ -170,6 +170,18 @@ func TestTheCushionOfASenderThatCountsFrames(t *testing.T) {
 	require.InDelta(t, 40*ms, c.send(30*time.Second, behind), float64(25*ms))
 }
 
+// What a guest sends too fast does not pile up: it would play on when he is gone.
+func TestAFloodOfAGuestIsSoonOver(t *testing.T) {
+	c := conversation("v")
+	c.send(10*time.Second, 0)
+	for early := time.Duration(0); early < 20*time.Second; early += 20 * time.Millisecond { // within a second
+		wait := c.send(20*time.Millisecond, -early)
+		require.Less(t, wait, aheadTalk+leastCushion+50*time.Millisecond)
+	}
+	require.Less(t, c.send(time.Second, -20*time.Second), 350*time.Millisecond)
+	require.Less(t, c.send(4*time.Second, -20*time.Second), leastCushion+10*time.Millisecond)
+}
+
 func TestANewLimitCountsAtOnce(t *testing.T) {
 	const ms = time.Millisecond
 	c := conversation("a")

@@ -17,7 +17,8 @@ const (
 	lateSpan   = time.Second            // nothing but late packets for so long is a step
 	aheadSlack = 500 * time.Millisecond
 	aheadSpan  = 500 * time.Millisecond
-	aheadLimit = 2 * time.Second // the source is never shown further ahead than this
+	aheadLimit = 2 * time.Second        // the source is never shown further ahead than this
+	aheadTalk  = 300 * time.Millisecond // nor than this, where somebody answers; what a flood piled up would play on when it is over
 
 	// A slide changes the pitch. An error of up to gentle is slid away at no
 	// more than 1 ms a second, which nobody hears; a greater one is a clock that
@@ -127,7 +128,7 @@ func (o *offset) measure(s time.Duration, arrival media.Time, latency time.Durat
 		}
 	case arrival < o.coarse && ahead > coarse:
 		o.step(target)
-	case ahead > aheadLimit, o.persists(&o.aheadSince, ahead > aheadSlack, arrival, aheadSpan):
+	case ahead > aheadLimit, ahead > aheadTalk && o.fall > 0, o.persists(&o.aheadSince, ahead > aheadSlack, arrival, aheadSpan):
 		o.step(target)
 		o.steps++
 		o.aheadSince = 0
