@@ -93,7 +93,10 @@ func TestF37SlowViewersHurtOnlyThemselves(t *testing.T) {
 	s := newStage()
 	slow, quick := s.seat(0), s.seat(0)
 	var seen int
-	for range 96 {
+	s.tick(s.rungs[0].ID)
+	seen += len(quick.pictures())
+	s.keys = nil
+	for range 95 {
 		s.tick()
 		seen += len(quick.pictures())
 	}
@@ -106,6 +109,29 @@ func TestF37SlowViewersHurtOnlyThemselves(t *testing.T) {
 	}
 	got := slow.pictures()
 	require.True(t, got[0].key, "it goes on at a keyframe")
+	require.Empty(t, s.keys, "that nobody else had to pay for")
+}
+
+// However many viewers ask for keyframes, and although each is given, an encoder is
+// asked once a second.
+func TestF37AnEncoderIsAskedOnceASecond(t *testing.T) {
+	s := newStage()
+	viewers := []*viewer{s.seat(0), s.seat(0), s.seat(0)}
+	s.tick(s.rungs[0].ID)
+	s.keys = nil
+	var given int
+	for range 30 * 10 {
+		for _, v := range viewers {
+			v.key.Store(true)
+		}
+		keys := s.keys[given:]
+		given = len(s.keys)
+		s.tick(keys...)
+		for _, v := range viewers {
+			v.pictures()
+		}
+	}
+	require.InDelta(t, 10, len(s.keys), 1)
 }
 
 func TestPayloadsAreShared(t *testing.T) {
