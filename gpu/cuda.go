@@ -114,10 +114,20 @@ func (d *cudaDevice) NewDecoder(track *media.Track) (Decoder, error) {
 }
 
 // NewEncoder gives NVENC for parameter set 0, the only id that it writes, unless x264
-// is asked for.
+// is asked for. HEVC and AV1 are NVENC's only.
 func (d *cudaDevice) NewEncoder(config EncoderConfig) (Encoder, error) {
+	coding, err := config.coding()
+	if err != nil {
+		return nil, err
+	}
 	if d.ffmpeg.nvenc == nil && config.ParameterSet == 0 && !config.Software {
+		if err := checkNVENCOptions(coding); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNoEncoder, err)
+		}
 		return newCardEncoder(d, config)
+	}
+	if coding.codec != media.H264 && d.ffmpeg.nvenc != nil {
+		return nil, fmt.Errorf("%w: %s is encoded by NVENC only: %w", ErrNoEncoder, coding.words, d.ffmpeg.nvenc)
 	}
 	encoder, err := newCPUEncoder(config)
 	if err != nil {

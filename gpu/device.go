@@ -76,20 +76,21 @@ type Encoder interface {
 	// delay. frame is the number of f on the channel timeline. With key the
 	// access unit is an IDR; the first one always is.
 	Encode(f *Frame, frame int64, key bool) (AccessUnit, error)
-	// Name is the codec that does it: "libx264", "h264_nvenc".
+	// Name is the codec that does it: "libx264", "h264_nvenc", "hevc_nvenc".
 	Name() string
-	// Track describes the stream: Config is its avcC.
+	// Track describes the stream: Config is its avcC, hvcC or av1C.
 	Track() *media.Track
 	Close()
 }
 
 // EncoderConfig is fixed for an encoder's life.
 type EncoderConfig struct {
-	ID      string // of the track, the rung's
-	Size    Size   // even
+	ID      string      // of the track, the rung's
+	Codec   media.Codec // empty is H.264, which is made everywhere; others by cards only
+	Size    Size        // even
 	Rate    media.Rate
 	Bitrate int // bits per second, at most 1.1 times that within any second
-	// ParameterSet is the id of SPS and PPS: encoders that may carry one rung in
+	// ParameterSet is the id of SPS and PPS of H.264: encoders that may carry one rung in
 	// turn have different ones, so that one avcC lists them all.
 	ParameterSet int
 	Software     bool   // x264 also where the device has an encoder of its own
@@ -99,8 +100,8 @@ type EncoderConfig struct {
 
 // AccessUnit is one encoded frame.
 type AccessUnit struct {
-	Data  []byte // slice NAL units behind 4-byte lengths, owned by the receiver
-	Key   bool   // an IDR
+	Data  []byte // slice NAL units behind 4-byte lengths, of AV1 a temporal unit; owned by the receiver
+	Key   bool   // an IDR, of AV1 a key frame
 	Frame int64
 }
 

@@ -26,12 +26,20 @@ type cpuEncoder struct {
 	context *astiav.CodecContext
 	frame   *astiav.Frame
 	packet  *C.AVPacket
+	coding  coding
 	track   *media.Track
-	count   int64 // frames taken: x264's clock
+	count   int64 // frames taken: the encoder's clock
 }
 
 func newCPUEncoder(config EncoderConfig) (Encoder, error) {
-	e := &cpuEncoder{config: config, frame: astiav.AllocFrame(), packet: C.av_packet_alloc()}
+	coding, err := config.coding()
+	if err != nil {
+		return nil, err
+	}
+	if coding.codec != media.H264 {
+		return nil, fmt.Errorf("%w: %s is encoded by cards only", ErrNoEncoder, coding.words)
+	}
+	e := &cpuEncoder{config: config, coding: coding, frame: astiav.AllocFrame(), packet: C.av_packet_alloc()}
 	if e.frame == nil || e.packet == nil {
 		e.Close()
 		return nil, errors.New("make encoder: out of memory")
@@ -78,11 +86,11 @@ func (e *cpuEncoder) open() error {
 	if err := openCodec(e.context, codec, nil, e.options()); err != nil {
 		return err
 	}
-	e.track, err = trackOf(e.config, e.context.ExtraData())
+	e.track, err = e.coding.track(e.config, e.context.ExtraData())
 	return err
 }
 
-// describe sets what every encoder has.
+// describe sets what every encoder has. A level of 0 is the encoder's choice.
 func (e *cpuEncoder) describe(level int) {
 	c, config := e.context, e.config
 	c.SetWidth(config.Size.Width)
@@ -92,7 +100,9 @@ func (e *cpuEncoder) describe(level int) {
 	c.SetFramerate(astiav.NewRational(int(config.Rate.Num), int(config.Rate.Den)))
 	c.SetTimeBase(astiav.NewRational(int(config.Rate.Den), int(config.Rate.Num)))
 	c.SetThreadCount(max(config.Threads, 1))
-	c.SetLevel(astiav.Level(level))
+	if level > 0 {
+		c.SetLevel(astiav.Level(level))
+	}
 	c.SetBitRate(int64(config.Bitrate))
 	c.SetRateControlMaxRate(int64(config.peak()))
 	c.SetRateControlBufferSize(config.peak())
@@ -150,7 +160,7 @@ func (e *cpuEncoder) take(result int, frame int64, key bool) (AccessUnit, error)
 	}
 	e.count++
 	unit := AccessUnit{Frame: frame}
-	unit.Data, unit.Key = slices264(unsafe.Slice((*byte)(e.packet.data), int(e.packet.size)))
+	unit.Data, unit.Key = e.coding.cut(unsafe.Slice((*byte)(e.packet.data), int(e.packet.size)), e.track)
 	if len(unit.Data) == 0 || unit.Key != key {
 		return AccessUnit{}, fmt.Errorf("encode frame %d: the encoder gave an access unit of %d bytes, IDR %v",
 			frame, len(unit.Data), unit.Key)

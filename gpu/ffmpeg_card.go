@@ -39,7 +39,7 @@ func (d *cudaDevice) openFFmpeg() {
 	}
 	d.ffmpeg.nvdec, d.ffmpeg.nvenc = preload("libnvcuvid.so.1"), preload("libnvidia-encode.so.1")
 	if d.ffmpeg.nvenc == nil {
-		d.ffmpeg.nvenc = checkNVENCOptions()
+		d.ffmpeg.nvenc = checkNVENCOptions(codings()[0])
 	}
 	stream, err := d.card.NewStream()
 	if err == nil {

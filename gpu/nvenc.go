@@ -21,7 +21,7 @@ import (
 // nvencName is libavcodec's name of the card's H.264 encoder.
 const nvencName = "h264_nvenc"
 
-// cardEncoder is NVENC, fed with surfaces of the card: High, no B-frames, no
+// cardEncoder is NVENC, fed with surfaces of the card: High or Main, no B-frames, no
 // lookahead, IDRs only where asked. Its parameter sets have id 0.
 type cardEncoder struct {
 	cpuEncoder // of whose parts all but the calls that encode serve here too
@@ -30,7 +30,12 @@ type cardEncoder struct {
 }
 
 func newCardEncoder(card *cudaDevice, config EncoderConfig) (Encoder, error) {
+	coding, err := config.coding()
+	if err != nil {
+		return nil, err
+	}
 	e := &cardEncoder{card: card}
+	e.coding = coding
 	e.config, e.frame, e.packet = config, astiav.AllocFrame(), newPacket()
 	if e.frame == nil || e.packet == nil {
 		e.Close()
@@ -38,7 +43,7 @@ func newCardEncoder(card *cudaDevice, config EncoderConfig) (Encoder, error) {
 	}
 	if err := e.open(); err != nil {
 		e.Close()
-		return nil, fmt.Errorf("open NVENC for %v at %d bit/s: %w: %w", config.Size, config.Bitrate, errEncoder, err)
+		return nil, fmt.Errorf("open %s for %v at %d bit/s: %w: %w", coding.nvenc, config.Size, config.Bitrate, errEncoder, err)
 	}
 	return e, nil
 }
@@ -47,13 +52,16 @@ func (e *cardEncoder) open() error {
 	if err := e.config.check(); err != nil {
 		return err
 	}
-	level, err := levelOf(e.config.Size, e.config.Rate, e.config.peak())
-	if err != nil {
-		return err
+	level := 0
+	if e.coding.codec == media.H264 {
+		var err error
+		if level, err = levelOf(e.config.Size, e.config.Rate, e.config.peak()); err != nil {
+			return err
+		}
 	}
-	codec := astiav.FindEncoderByName(nvencName)
+	codec := astiav.FindEncoderByName(e.coding.nvenc)
 	if codec == nil {
-		return errors.New("this FFmpeg has no " + nvencName)
+		return errors.New("this FFmpeg has no " + e.coding.nvenc)
 	}
 	if e.context = astiav.AllocCodecContext(codec); e.context == nil {
 		return errors.New("out of memory")
@@ -73,7 +81,8 @@ func (e *cardEncoder) open() error {
 	if err := openCodec(e.context, codec, nil, nvencOptions(e.config, level)); err != nil {
 		return err
 	}
-	e.track, err = trackOf(e.config, e.context.ExtraData())
+	track, err := e.coding.track(e.config, e.context.ExtraData())
+	e.track = track
 	return err
 }
 
@@ -83,24 +92,33 @@ func nvencOptions(config EncoderConfig, level int) map[string]string {
 	if !slices.Contains(nvencPresets(), preset) {
 		preset = "p4" // x264's names mean nothing here
 	}
-	return map[string]string{
-		"preset": preset, "tune": "ull", "profile": "high", "level": fmt.Sprintf("%d.%d", level/10, level%10),
-		"rc": "cbr", "delay": "0", "zerolatency": "1", "rc-lookahead": "0", "no-scenecut": "1", "forced-idr": "1",
-		"b_ref_mode": "disabled", "strict_gop": "1", "aud": "0", "coder": "cabac",
+	options := map[string]string{
+		"preset": preset, "tune": "ull", "rc": "cbr", "delay": "0", "zerolatency": "1", "rc-lookahead": "0", "no-scenecut": "1", "forced-idr": "1",
+		"b_ref_mode": "disabled", "strict_gop": "1",
 	}
+	switch config.Codec {
+	case media.HEVC:
+		options["profile"], options["tier"], options["aud"] = "main", "main", "0"
+	case media.AV1:
+		options["tier"] = "0"
+	default:
+		options["profile"], options["level"] = "high", fmt.Sprintf("%d.%d", level/10, level%10)
+		options["aud"], options["coder"] = "0", "cabac"
+	}
+	return options
 }
 
 func nvencPresets() []string { return []string{"p1", "p2", "p3", "p4", "p5", "p6", "p7"} }
 
-// checkNVENCOptions says which of the options this FFmpeg's encoder does not take. It
-// needs no card.
-func checkNVENCOptions() error {
-	if astiav.FindEncoderByName(nvencName) == nil {
-		return errors.New("this FFmpeg has no " + nvencName)
+// checkNVENCOptions says which of the options for a codec this FFmpeg's encoder does
+// not take. It needs no card.
+func checkNVENCOptions(codec coding) error {
+	if astiav.FindEncoderByName(codec.nvenc) == nil {
+		return errors.New("this FFmpeg has no " + codec.nvenc)
 	}
-	options := nvencOptions(EncoderConfig{}, 40)
+	options := nvencOptions(EncoderConfig{Codec: codec.codec}, 40)
 	for _, name := range slices.Sorted(maps.Keys(options)) {
-		if err := takesOption(nvencName, name, options[name]); err != nil {
+		if err := takesOption(codec.nvenc, name, options[name]); err != nil {
 			return err
 		}
 	}
@@ -119,7 +137,7 @@ func takesOption(encoder, name, value string) error {
 	return nil
 }
 
-func (e *cardEncoder) Name() string { return nvencName }
+func (e *cardEncoder) Name() string { return e.coding.nvenc }
 
 // Encode waits until the picture is drawn and keeps it until NVENC has read it.
 func (e *cardEncoder) Encode(f *Frame, frame int64, key bool) (AccessUnit, error) {

@@ -88,7 +88,9 @@ func TestSurfaceAndBack(t *testing.T) {
 
 // What is asked of NVENC is something that this FFmpeg's encoder takes.
 func TestNVENCOptions(t *testing.T) {
-	require.NoError(t, checkNVENCOptions())
+	for _, coding := range codings() {
+		require.NoError(t, checkNVENCOptions(coding))
+	}
 	for _, level := range levels() {
 		options := nvencOptions(EncoderConfig{Preset: "p1"}, level.idc)
 		require.Equal(t, "p1", options["preset"])

@@ -27,7 +27,8 @@ type Card struct {
 	Bus    string `json:"bus"`             // PCI address, "0000:01:00.0"
 	Memory int    `json:"memory"`          // bytes
 	Fault  string `json:"fault,omitempty"` // why nothing can be composed on it; empty when it can
-	// Encoders and Decoders are the card's own, by the names that FFmpeg gives them.
+	// Encoders and Decoders are the card's own, by the names that FFmpeg gives them;
+	// the first is that of H.264.
 	Encoders []Ability `json:"encoders,omitempty"`
 	Decoders []Ability `json:"decoders,omitempty"`
 }
@@ -63,10 +64,8 @@ func examineCard(driver string, ordinal int) Card {
 	}
 	defer device.Close()
 	card.Model, card.Bus, card.Memory = device.card.Name, device.card.Bus, device.card.Memory
-	encoder := ability(nvencName, device.ffmpeg.nvenc, func() error { return device.proveNVENC() })
-	card.Encoders = []Ability{encoder}
-	for _, codec := range []string{"hevc_nvenc", "av1_nvenc"} {
-		card.Encoders = append(card.Encoders, Ability{Codec: codec, Reason: "this version encodes H.264 only"})
+	for _, coding := range codings() {
+		card.Encoders = append(card.Encoders, ability(coding.nvenc, device.ffmpeg.nvenc, func() error { return device.proveNVENC(coding) }))
 	}
 	card.Decoders = []Ability{ability("h264_nvdec", device.ffmpeg.nvdec, func() error { return device.proveNVDEC() })}
 	return card
@@ -136,8 +135,13 @@ func proofConfig() EncoderConfig {
 
 // proveNVENC encodes pictures, sees that each gives its access unit, and decodes
 // them on the CPU.
-func (d *cudaDevice) proveNVENC() error {
-	encoder, err := newCardEncoder(d, proofConfig())
+func (d *cudaDevice) proveNVENC(coding coding) error {
+	if err := checkNVENCOptions(coding); err != nil {
+		return err
+	}
+	config := proofConfig()
+	config.Codec = coding.codec
+	encoder, err := newCardEncoder(d, config)
 	if err != nil {
 		return err
 	}

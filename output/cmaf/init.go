@@ -38,6 +38,10 @@ func (r *Rendition) makeInit(bitrate int) error {
 	switch r.Track.Codec {
 	case media.H264:
 		profile, err = r.describeAVC(trak, bitrate)
+	case media.HEVC:
+		profile, err = r.describeHEVC(trak, bitrate)
+	case media.AV1:
+		profile, err = r.describeAV1(trak, bitrate)
 	case media.AAC:
 		profile, err = r.describeAAC(trak, bitrate)
 	default:
@@ -81,14 +85,21 @@ func (r *Rendition) describeAVC(trak *mp4.TrakBox, bitrate int) ([]string, error
 			return nil, fmt.Errorf("%w: SPS of %dx%d in a track of %dx%d", ErrTrack, sps.Width, sps.Height, width, height)
 		}
 	}
+	r.Codec = fmt.Sprintf("avc1.%02x%02x%02x", config.AVCProfileIndication, config.ProfileCompatibility, config.AVCLevelIndication)
+	if err := r.describeVideo(trak, "avc1", &mp4.AvcCBox{DecConfRec: config}, width, height, bitrate); err != nil {
+		return nil, err
+	}
+	return videoProfiles(config, width, height), nil
+}
+
+// describeVideo fills in what all codecs of pictures have.
+func (r *Rendition) describeVideo(trak *mp4.TrakBox, name string, config mp4.Box, width, height, bitrate int) error {
 	if width <= 0 || height <= 0 || width > math.MaxUint16 || height > math.MaxUint16 {
-		return nil, fmt.Errorf("%w: size %dx%d", ErrTrack, width, height)
+		return fmt.Errorf("%w: size %dx%d", ErrTrack, width, height)
 	}
 	r.Width, r.Height = width, height
-	r.Codec = fmt.Sprintf("avc1.%02x%02x%02x", config.AVCProfileIndication, config.ProfileCompatibility, config.AVCLevelIndication)
-
 	trak.Tkhd.Width, trak.Tkhd.Height = mp4.Fixed32(width<<16), mp4.Fixed32(height<<16)
-	entry := mp4.CreateVisualSampleEntryBox("avc1", uint16(width), uint16(height), &mp4.AvcCBox{DecConfRec: config})
+	entry := mp4.CreateVisualSampleEntryBox(name, uint16(width), uint16(height), config)
 	entry.CompressorName = ""
 	// BT.709 in all three, limited range: the only colours that leave the mixer.
 	entry.AddChild(&mp4.ColrBox{
@@ -97,7 +108,7 @@ func (r *Rendition) describeAVC(trak *mp4.TrakBox, bitrate int) ([]string, error
 	entry.AddChild(&mp4.PaspBox{HSpacing: 1, VSpacing: 1})
 	entry.AddChild(bitrates(bitrate, bitrate+bitrate/10))
 	trak.Mdia.Minf.Stbl.Stsd.AddChild(entry)
-	return videoProfiles(config, width, height), nil
+	return nil
 }
 
 // videoProfiles are the CMAF media profiles of ISO/IEC 23000-19 annex A. Every

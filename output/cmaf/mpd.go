@@ -182,18 +182,20 @@ func (m *MPD) describeLive(out *mpd.MPD) {
 	out.LeapSecondInformation = &mpd.LeapSecondInformationType{}
 }
 
-// appendSets adds one adaptation set for the video ladder, or one for each
-// audio rendition.
+// appendSets adds one adaptation set for each codec of the video ladder, among whose
+// rungs players may switch, or one for each audio rendition.
 func (m *MPD) appendSets(period *mpd.Period, kind media.Kind) {
-	var set *mpd.AdaptationSetType
+	byCodec := map[media.Codec]*mpd.AdaptationSetType{}
 	for i := range m.Windows {
 		w := &m.Windows[i]
 		r := w.Rendition
 		if r.Track.Kind != kind {
 			continue
 		}
+		set := byCodec[r.Track.Codec]
 		if set == nil || kind == media.Audio {
 			set = m.newSet(uint32(len(period.AdaptationSets)), w)
+			byCodec[r.Track.Codec] = set
 			period.AppendAdaptationSet(set)
 		}
 		representation := mpd.NewRepresentation()
