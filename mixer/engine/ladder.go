@@ -22,30 +22,32 @@ const (
 // ladder is every rendition's encoder, open, and what the server must know of
 // them before the first frame.
 type ladder struct {
-	rungs []*rung // Emit and finished not yet set
-	ready worker.Ready
+	rungs     []*rung           // Emit and finished not yet set
+	withdrawn map[string]string // by rung: why it is not among them
+	ready     worker.Ready
 }
 
 // openLadder opens the encoders of all rungs at once and, if asked, makes
-// their filler from the channel's slate.
-func openLadder(device gpu.Device, config Config) (*ladder, error) {
-	show, filler := config.Show, config.Filler
-	n, sounds := len(show.Ladder), soundsOf(show)
-	l := &ladder{rungs: make([]*rung, n)}
-	renditions := make([]worker.Rendition, n+len(sounds))
-	errs := make([]error, n+len(sounds))
+// their filler from the channel's slate. sets is Config's. What only a card could
+// encode, and this device does not, is withdrawn.
+func openLadder(device gpu.Device, from Config) (*ladder, error) {
+	show, sounds := from.Show, soundsOf(from.Show)
+	l := &ladder{withdrawn: map[string]string{}}
+	steps, heard, errs := make([]opened, len(show.Ladder)), make([]worker.Rendition, len(sounds)), make([]error, len(sounds))
 	var all sync.WaitGroup
 	for i := range show.Ladder {
-		all.Go(func() { l.rungs[i], renditions[i], errs[i] = openRung(device, config, i) })
+		all.Go(func() { steps[i] = openStep(device, from, i) })
 	}
 	for i, sound := range sounds {
-		all.Go(func() { renditions[n+i], errs[n+i] = describeSound(sound, filler) })
+		all.Go(func() { heard[i], errs[i] = describeSound(sound, from.Filler) })
 	}
 	all.Wait()
-	if err := errors.Join(errs...); err != nil {
+	renditions, err := l.take(steps)
+	if err := errors.Join(append(errs, err)...); err != nil {
 		l.close()
 		return nil, err
 	}
+	renditions = append(renditions, heard...)
 	renditions = append(renditions, returnsOf(show, renditions[len(renditions)-1])...)
 	l.ready = worker.Ready{Renditions: renditions, Encoder: l.describe(device.Info())}
 	return l, nil
@@ -59,6 +61,9 @@ func (l *ladder) describe(info gpu.Info) worker.EncoderInfo {
 			encoder.Reason = fmt.Sprintf("rung %s is encoded by %s: %s", r.track.ID, r.encoder.Name(), r.reason)
 		}
 	}
+	if len(l.withdrawn) > 0 {
+		encoder.Withdrawn = l.withdrawn
+	}
 	return encoder
 }
 
@@ -67,14 +72,11 @@ func openRung(device gpu.Device, from Config, i int) (*rung, worker.Rendition, e
 	step := show.Ladder[i]
 	rendition := worker.Rendition{ID: step.ID, Bitrate: step.Bitrate}
 	config := gpu.EncoderConfig{
-		ID: step.ID, Size: gpu.Size{Width: step.Width, Height: step.Height},
+		ID: step.ID, Codec: step.Codec, Size: gpu.Size{Width: step.Width, Height: step.Height},
 		Rate: show.Canvas.Rate, Bitrate: step.Bitrate, ParameterSet: primarySet, Threads: threads(step, show.Canvas.Rate),
 	}
 	fail := func(err error) (*rung, worker.Rendition, error) {
 		return nil, rendition, fmt.Errorf("open rendition %q: %w", step.ID, err)
-	}
-	if step.Codec != "" && step.Codec != media.H264 {
-		return fail(fmt.Errorf("codec %q is not done by this version", step.Codec))
 	}
 	encoder, track, reason, err := openEncoder(device, &config, from.Sets[step.ID])
 	if err != nil {
@@ -106,6 +108,10 @@ func threads(step worker.Rung, rate media.Rate) int {
 // config is left as the encoder was opened with; reason says why it is not the
 // device's own.
 func openEncoder(device gpu.Device, config *gpu.EncoderConfig, section []byte) (encoder gpu.Encoder, track *media.Track, reason string, err error) {
+	if cardsOnly(config.Codec) {
+		encoder, track, err = openOnCard(device, *config, section)
+		return encoder, track, "", err
+	}
 	if section != nil {
 		encoder, err = continueSection(device, config, section)
 		if err != nil {

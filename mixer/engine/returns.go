@@ -48,7 +48,7 @@ func newReturns(show worker.Show, ready worker.Ready, config Config) returns {
 	if r.announce == nil {
 		r.announce = func(worker.Message) {}
 	}
-	r.next = len(show.Ladder) + len(soundsOf(show))
+	r.next = firstSound(ready) + len(soundsOf(show))
 	for _, rendition := range ready.Renditions[r.next:] {
 		r.add(rendition)
 	}

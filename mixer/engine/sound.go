@@ -24,7 +24,7 @@ type soundDesk struct {
 func newSoundDesk(show worker.Show, ready worker.Ready, config Config) soundDesk {
 	d := soundDesk{rate: show.Canvas.Rate, level: 1, limiter: audio.NewLimiter(audio.DefaultCeiling), leveler: audio.NewLeveler(), returns: newReturns(show, ready, config)}
 	for i, sound := range soundsOf(show) {
-		stream := len(show.Ladder) + i
+		stream := firstSound(ready) + i
 		d.program = append(d.program, &soundRung{
 			sound: sound, stream: stream, track: ready.Renditions[stream].Track, emit: config.Emit,
 		})

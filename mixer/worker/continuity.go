@@ -105,7 +105,7 @@ func (c *Continuity) Compatible(renditions []Rendition) error {
 	return nil
 }
 
-// Sets is the avcC of every rung, by its id: what the init sections list.
+// Sets is the configuration of every rung, by its id: what the init sections list.
 func (c *Continuity) Sets() map[string][]byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,8 +120,8 @@ func (c *Continuity) Sets() map[string][]byte {
 
 // Attach is told that a worker is ready, with renditions that are compatible;
 // the answer is the frame it must start at. Filler goes on up to the frame
-// before, but for returns that this worker leaves out: they are over.
-func (c *Continuity) Attach(renditions []Rendition) int64 {
+// before, and in what the worker withdraws; returns that it leaves out are over.
+func (c *Continuity) Attach(renditions []Rendition, withdrawn map[string]string) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	start := max(c.first, c.rate.Index(c.clock.Now())+startLead)
@@ -137,6 +137,10 @@ func (c *Continuity) Attach(renditions []Rendition) int64 {
 	c.keepReturns(renditions[c.program:], start)
 	c.streams = make(map[uint32]*line, len(c.lines))
 	for i, line := range c.lines { // in the order of renditions
+		if withdrawn[line.id] != "" {
+			line.withdraw()
+			continue
+		}
 		line.await(line.begin(start))
 		c.streams[uint32(i)] = line
 	}
@@ -224,6 +228,9 @@ func (c *Continuity) Overdue(limit time.Duration) error {
 		return nil
 	}
 	for _, line := range c.lines {
+		if line.without {
+			continue
+		}
 		waited := time.Since(line.passed)
 		if late := c.clock.Now().Sub(line.at(line.start)); !line.running && late < waited {
 			waited = late // nothing is due before the start
@@ -279,7 +286,7 @@ func (c *Continuity) fillDue() (media.Time, bool) {
 func (c *Continuity) earliest() *line {
 	var first *line
 	for _, line := range c.lines {
-		if line.running || c.attached && line.next >= line.start {
+		if line.running || c.attached && !line.without && line.next >= line.start {
 			continue
 		}
 		if first == nil || line.due() < first.due() {

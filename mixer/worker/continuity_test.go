@@ -62,7 +62,7 @@ func (s *stage) attach(returns ...string) {
 		renditions = append(renditions, fakeReturn(source))
 	}
 	require.NoError(s.t, s.continuity.Compatible(renditions))
-	s.frame = s.continuity.Attach(renditions)
+	s.frame = s.continuity.Attach(renditions, nil)
 	s.encoders = newFakeEncoders(s.rate, s.gop, s.frame)
 	for i := range returns {
 		s.encoders.begin(uint32(4+i), OpusGrid, s.frame)

@@ -19,11 +19,12 @@ type line struct {
 	gop    int64
 	grid   AudioGrid // audio only
 	filler []Filler
-	sets   *parameterSets // video only
+	sets   *parameterSets // of H.264 only
 
 	next    int64     // number of the next access unit
 	start   int64     // number at which the attached worker begins
 	running bool      // a worker carries the line
+	without bool      // the attached worker has no encoder for it
 	passed  time.Time // when its last packet passed, or it was told to begin
 	filled  int64
 
@@ -40,7 +41,9 @@ func newLine(rendition Rendition, rate media.Rate, gop, first int64) (*line, err
 	if l.video() {
 		variants, units = 2, gop
 		var err error
-		if l.sets, err = parseAVCC(l.track.Config); err != nil {
+		if l.track.Codec != media.H264 {
+			// Its IDRs have no id that might be the same, and one encoder only.
+		} else if l.sets, err = parseAVCC(l.track.Config); err != nil {
 			return nil, err
 		}
 	} else if grid, ok := GridOf(l.track.Codec); ok {
@@ -124,7 +127,12 @@ func (l *line) packet(data []byte, key, filler bool) *media.Packet {
 }
 
 // await says with which access unit the attached worker begins.
-func (l *line) await(start int64) { l.start, l.passed, l.running = start, time.Now(), false }
+func (l *line) await(start int64) {
+	l.start, l.passed, l.running, l.without = start, time.Now(), false, false
+}
+
+// withdraw says that the attached worker does not carry the line.
+func (l *line) withdraw() { l.running, l.without = false, true }
 
 // pass is a worker's packet as the next access unit.
 func (l *line) pass(packet *media.Packet) *media.Packet {
@@ -161,6 +169,9 @@ func (l *line) otherVariant() int {
 
 // sameIDR says whether both access units are IDRs with one idr_pic_id.
 func (l *line) sameIDR(a, b []byte) bool {
+	if l.sets == nil {
+		return false
+	}
 	idA, okA := l.sets.idrPicID(a)
 	idB, okB := l.sets.idrPicID(b)
 	return okA && okB && idA == idB
@@ -178,7 +189,7 @@ func (l *line) compatible(rendition Rendition) error {
 		return errors.New("has another codec or format now")
 	case bytes.Equal(one.Config, other.Config):
 		return nil
-	case !l.video():
+	case l.sets == nil:
 		return errors.New("has another configuration now")
 	}
 	sets, err := parseAVCC(other.Config)

@@ -30,13 +30,14 @@ type Hello struct {
 	GOPFrames int64       `json:"gopFrames"` // frame n is an IDR in every rendition when n%GOPFrames == 0
 	Filler    bool        `json:"filler"`    // Ready shall carry filler; false when the server has it from an earlier worker
 	LogLevel  string      `json:"logLevel"`  // slog's names
-	// Sets is, by rung, the avcC of the channel's init section once there is one:
-	// whatever encodes from now on uses parameter sets that stand there.
+	// Sets is, by rung, the avcC, hvcC or av1C of the channel's init section once there
+	// is one: whatever encodes from now on uses parameter sets that stand there. A rung
+	// of the show that is not in it was withdrawn from the first worker on.
 	Sets map[string][]byte `json:"sets,omitempty"`
 }
 
 // Ready says that encoders and devices are open. Renditions are the ladder's
-// rungs in order, then the audio rendition, then the program's Opus, then a
+// rungs in order (the first worker leaves out what it withdraws), then the audio rendition, then the program's Opus, then a
 // return for each source of the show that asks for one.
 type Ready struct {
 	Renditions []Rendition
@@ -52,15 +53,15 @@ type Ready struct {
 type Rendition struct {
 	ID string
 	// Track.ID equals ID. Config is an avcC with the parameter sets of every
-	// encoder that may carry the rendition, an AudioSpecificConfig, or the
-	// payload of a dOps box.
+	// encoder that may carry the rendition, an hvcC or av1C of the only one, an
+	// AudioSpecificConfig, or the payload of a dOps box.
 	Track   *media.Track
 	Bitrate int // bits per second, nominal
 	// Return is the source whose own sound is left out. Empty for the program's
 	// renditions, which last as long as the channel; returns come and go.
 	Return string
 	// Filler stands in for the worker while it is replaced. Video: two
-	// variants of one GOP each, IDR first, the IDRs' idr_pic_id differing.
+	// variants of one GOP each, IDR first, of H.264 the IDRs' idr_pic_id differing.
 	// Audio: one variant, access units of silence that may be repeated
 	// endlessly. Empty when Hello.Filler was false, and always for returns, which
 	// share the silence of the program's Opus.
@@ -75,6 +76,9 @@ type EncoderInfo struct {
 	Device string `json:"device"` // "cpu", "cuda:0"
 	Codec  string `json:"codec"`  // "libx264", "h264_nvenc"
 	Reason string `json:"reason"` // why no better one; empty when it is the best
+	// Withdrawn is, by rung, why this worker encodes it not: it gets filler, or, where
+	// the first worker withdraws it, is not there at all.
+	Withdrawn map[string]string `json:"withdrawn,omitempty"`
 }
 
 // Start tells a ready worker its first frame. Tick Frame is the first that it

@@ -177,7 +177,7 @@ func (s *session) ready(ready *Ready) error {
 	if s.host.config.OnWorker != nil {
 		s.host.config.OnWorker(ready)
 	}
-	start := continuity.Attach(ready.Renditions)
+	start := continuity.Attach(ready.Renditions, ready.Encoder.Withdrawn)
 	s.mu.Lock()
 	s.continuity = continuity
 	s.mu.Unlock()

@@ -54,7 +54,7 @@ func messages() []Message {
 				{ID: "return-cam1", Track: sound, Bitrate: 5, Return: "cam1"},
 			},
 			Multiview: track,
-			Encoder:   EncoderInfo{"cpu", "libx264", "no CUDA device"},
+			Encoder:   EncoderInfo{"cpu", "libx264", "no CUDA device", map[string]string{"v1080": "it takes a card"}},
 			Sandbox:   []sandbox.Layer{{Name: "seccomp", Active: true, Reason: "holds"}},
 		},
 		&Begin{Stream: 8, First: 1 << 40, Rendition: Rendition{ID: "return-cam1", Track: sound, Bitrate: 96_000, Return: "cam1"}},
