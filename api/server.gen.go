@@ -541,6 +541,27 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for RungCodec.
+const (
+	Av1  RungCodec = "av1"
+	H264 RungCodec = "h264"
+	Hevc RungCodec = "hevc"
+)
+
+// Valid indicates whether the value is a known member of the RungCodec enum.
+func (e RungCodec) Valid() bool {
+	switch e {
+	case Av1:
+		return true
+	case H264:
+		return true
+	case Hevc:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Scope.
 const (
 	ScopeIngest   Scope = "ingest"
@@ -1129,6 +1150,9 @@ type ChannelState struct {
 		Codec  string `json:"codec"`
 		Device string `json:"device"`
 		Reason string `json:"reason"`
+
+		// Withdrawn Rungs that are not encoded at present, each with the reason: playlists leave them out
+		Withdrawn map[string]string `json:"withdrawn,omitempty,omitzero"`
 	} `json:"encoder"`
 
 	// Filler Frames that stood in for a lost worker
@@ -1768,12 +1792,18 @@ type Role string
 type Rung struct {
 	// Bitrate bit/s
 	Bitrate int `json:"bitrate"`
-	Height  int `json:"height"`
+
+	// Codec h264 when it is not named. Only cards with such an encoder make hevc and av1: without one the channel is refused, and a rung whose card is lost is withdrawn, with the reason in the channel's state
+	Codec  RungCodec `json:"codec,omitempty,omitzero"`
+	Height int       `json:"height"`
 
 	// Id Examples: cam1
 	Id    Slug `json:"id"`
 	Width int  `json:"width"`
 }
+
+// RungCodec h264 when it is not named. Only cards with such an encoder make hevc and av1: without one the channel is refused, and a rung whose card is lost is withdrawn, with the reason in the channel's state
+type RungCodec string
 
 // Scene defines model for Scene.
 type Scene = scene.Scene

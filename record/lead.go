@@ -37,8 +37,8 @@ func Leads(ctx context.Context, encoder Reencoder, edge *Edge, first, end int64)
 	leads := map[string]Lead{}
 	var passages []Passage
 	for _, r := range edge.Layout.Renditions {
-		if r.Track.Kind != media.Video {
-			continue
+		if r.Track.Codec != media.H264 {
+			continue // what only cards encode is not in exact clips
 		}
 		k, _ := r.Grid.Segment(first)
 		lead, passage, err := passageOf(edge.Listing(r.ID), k, first, end)

@@ -653,6 +653,27 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for RungCodec.
+const (
+	Av1  RungCodec = "av1"
+	H264 RungCodec = "h264"
+	Hevc RungCodec = "hevc"
+)
+
+// Valid indicates whether the value is a known member of the RungCodec enum.
+func (e RungCodec) Valid() bool {
+	switch e {
+	case Av1:
+		return true
+	case H264:
+		return true
+	case Hevc:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Scope.
 const (
 	ScopeIngest   Scope = "ingest"
@@ -1283,6 +1304,9 @@ type ChannelState struct {
 		Codec  string `json:"codec"`
 		Device string `json:"device"`
 		Reason string `json:"reason"`
+
+		// Withdrawn Rungs that are not encoded at present, each with the reason: playlists leave them out
+		Withdrawn map[string]string `json:"withdrawn,omitempty,omitzero"`
 	} `json:"encoder"`
 
 	// Filler Frames that stood in for a lost worker
@@ -2023,12 +2047,18 @@ type Role string
 type Rung struct {
 	// Bitrate bit/s
 	Bitrate int `json:"bitrate"`
-	Height  int `json:"height"`
+
+	// Codec h264 when it is not named. Only cards with such an encoder make hevc and av1: without one the channel is refused, and a rung whose card is lost is withdrawn, with the reason in the channel's state
+	Codec  RungCodec `json:"codec,omitempty,omitzero"`
+	Height int       `json:"height"`
 
 	// Id Examples: cam1
 	Id    Slug `json:"id"`
 	Width int  `json:"width"`
 }
+
+// RungCodec h264 when it is not named. Only cards with such an encoder make hevc and av1: without one the channel is refused, and a rung whose card is lost is withdrawn, with the reason in the channel's state
+type RungCodec string
 
 // Scene defines model for Scene.
 type Scene struct {
@@ -3596,7 +3626,7 @@ type ClientInterface interface {
 	// {channel, state, reason}, `channel.program` and `channel.preview` {channel, program, preview, frame, time},
 	// `channel.audio` {channel, source, settings}, `channel.mark`,
 	// `channel.finding` {channel, type, source, frame, time, endFrame, end}: when it is found, and when it is over; `tally.changed` {channel, sources};
-	// `encoder.fallback` {channel, device, codec, reason}; `recording.created`, `recording.started`, `recording.stopped`,
+	// `encoder.fallback` {channel, device, codec, reason, withdrawn}; `recording.created`, `recording.started`, `recording.stopped`,
 	// `recording.changed`, `recording.deleted`; `clip.created`, `clip.changed`, `clip.deleted`, `clip.ready`, `clip.failed`;
 	// `alarm.raised`, `alarm.changed`, `alarm.cleared`; `asset.created`, `asset.deleted`; `webhook.test`.
 	// What was created, changed or deleted is told as {id, channel, revision}.
@@ -5198,7 +5228,7 @@ func (c *Client) PatchClipWithApplicationMergePatchPlusJSONBody(ctx context.Cont
 // {channel, state, reason}, `channel.program` and `channel.preview` {channel, program, preview, frame, time},
 // `channel.audio` {channel, source, settings}, `channel.mark`,
 // `channel.finding` {channel, type, source, frame, time, endFrame, end}: when it is found, and when it is over; `tally.changed` {channel, sources};
-// `encoder.fallback` {channel, device, codec, reason}; `recording.created`, `recording.started`, `recording.stopped`,
+// `encoder.fallback` {channel, device, codec, reason, withdrawn}; `recording.created`, `recording.started`, `recording.stopped`,
 // `recording.changed`, `recording.deleted`; `clip.created`, `clip.changed`, `clip.deleted`, `clip.ready`, `clip.failed`;
 // `alarm.raised`, `alarm.changed`, `alarm.cleared`; `asset.created`, `asset.deleted`; `webhook.test`.
 // What was created, changed or deleted is told as {id, channel, revision}.
@@ -11668,7 +11698,7 @@ type ClientWithResponsesInterface interface {
 	// {channel, state, reason}, `channel.program` and `channel.preview` {channel, program, preview, frame, time},
 	// `channel.audio` {channel, source, settings}, `channel.mark`,
 	// `channel.finding` {channel, type, source, frame, time, endFrame, end}: when it is found, and when it is over; `tally.changed` {channel, sources};
-	// `encoder.fallback` {channel, device, codec, reason}; `recording.created`, `recording.started`, `recording.stopped`,
+	// `encoder.fallback` {channel, device, codec, reason, withdrawn}; `recording.created`, `recording.started`, `recording.stopped`,
 	// `recording.changed`, `recording.deleted`; `clip.created`, `clip.changed`, `clip.deleted`, `clip.ready`, `clip.failed`;
 	// `alarm.raised`, `alarm.changed`, `alarm.cleared`; `asset.created`, `asset.deleted`; `webhook.test`.
 	// What was created, changed or deleted is told as {id, channel, revision}.
@@ -18090,7 +18120,7 @@ func (c *ClientWithResponses) PatchClipWithApplicationMergePatchPlusJSONBodyWith
 // {channel, state, reason}, `channel.program` and `channel.preview` {channel, program, preview, frame, time},
 // `channel.audio` {channel, source, settings}, `channel.mark`,
 // `channel.finding` {channel, type, source, frame, time, endFrame, end}: when it is found, and when it is over; `tally.changed` {channel, sources};
-// `encoder.fallback` {channel, device, codec, reason}; `recording.created`, `recording.started`, `recording.stopped`,
+// `encoder.fallback` {channel, device, codec, reason, withdrawn}; `recording.created`, `recording.started`, `recording.stopped`,
 // `recording.changed`, `recording.deleted`; `clip.created`, `clip.changed`, `clip.deleted`, `clip.ready`, `clip.failed`;
 // `alarm.raised`, `alarm.changed`, `alarm.cleared`; `asset.created`, `asset.deleted`; `webhook.test`.
 // What was created, changed or deleted is told as {id, channel, revision}.

@@ -143,6 +143,13 @@ func (a *Account) place(demand Demand, home string) (Placement, error) {
 		return *best, nil
 	}
 	why := strings.Join(reasons, "; ")
+	if only := demand.cardsOnly(); len(only) > 0 {
+		if why == "" {
+			why = "there is no card"
+		}
+		return Placement{}, fmt.Errorf("%w: only cards encode HEVC and AV1, which %s asks for: %s; leave that out, or make it h264",
+			ErrRefused, strings.Join(only, ", "), why)
+	}
 	if a.fleet.Spill {
 		return Placement{Channel: demand.Channel, Place: CPU, Reason: why, cpu: use{encode: demand.encodeRate(), decode: demand.decodeRate()}}, nil
 	}
@@ -169,6 +176,12 @@ func (a *Account) onCard(demand Demand, card Card) (placement Placement, reason 
 	for _, rung := range demand.Rungs {
 		fits := sessions > len(placement.OnCard) && used.encode+placement.card.encode+rung.rate() <= card.EncodeRate &&
 			used.memory+demand.memory(len(placement.OnCard)+1) <= card.Memory
+		if rung.CardsOnly() && !slices.Contains(card.Codecs, rung.Codec) {
+			return placement, fmt.Sprintf("it has no encoder for %s, the codec of rung %s", rung.Codec, rung.ID)
+		}
+		if !fits && rung.CardsOnly() {
+			return placement, fmt.Sprintf("its sessions, engines or memory are taken, and only a card encodes rung %s", rung.ID)
+		}
 		if !fits {
 			placement.cpu.encode += rung.rate()
 			continue

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"millrace/internal/media"
 )
 
 // hd is a 1080p show with a ladder of so many rungs.
@@ -13,7 +15,7 @@ func hd(channel string, inputs, rungs int) Demand {
 	sizes := []Picture{{1920, 1080, 30}, {1280, 720, 30}, {854, 480, 30}, {640, 360, 30}}
 	d := Demand{Channel: channel, Canvas: sizes[0]}
 	for i := range rungs {
-		d.Rungs = append(d.Rungs, Rung{fmt.Sprint("v", i), sizes[i]})
+		d.Rungs = append(d.Rungs, Rung{ID: fmt.Sprint("v", i), Picture: sizes[i]})
 	}
 	for range inputs {
 		d.Inputs = append(d.Inputs, sizes[0])
@@ -69,6 +71,41 @@ func TestWhereAChannelGoes(t *testing.T) {
 	}
 }
 
+// A rung that only cards encode goes to a card that does, or nowhere.
+func TestRungsThatOnlyCardsEncode(t *testing.T) {
+	able := card("cuda:1")
+	able.Codecs = []media.Codec{media.HEVC}
+	limited := able
+	limited.Limited = true
+	demand := hd("a", 4, 3)
+	demand.Rungs[2].Codec = media.HEVC
+	for _, test := range []struct {
+		name   string
+		fleet  Fleet
+		refuse string
+	}{
+		{"a card that does", Fleet{Cards: []Card{card("cuda:0"), able}, Spill: true}, ""},
+		{"none that does", Fleet{Cards: []Card{card("cuda:0")}, Spill: true}, "cuda:0: it has no encoder for hevc, the codec of rung v2"},
+		{"no card", Fleet{Spill: true}, "only cards encode HEVC and AV1, which v2 asks for: there is no card; leave that out, or make it h264"},
+		{"no session for it", Fleet{Cards: []Card{limited}, Sessions: 2, Spill: true, CPU: Rates{Encode: gig}}, "only a card encodes rung v2"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := NewAccount(test.fleet)
+			placement, err := a.Admit(demand)
+			if test.refuse != "" {
+				require.ErrorIs(t, err, ErrRefused)
+				require.ErrorContains(t, err, test.refuse)
+				_, err := a.Admit(demand.Everywhere())
+				require.NoError(t, err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, "cuda:1", placement.Place)
+			require.Equal(t, []string{"v0", "v1", "v2"}, placement.OnCard)
+		})
+	}
+}
+
 func TestACardThatIsDown(t *testing.T) {
 	a := NewAccount(Fleet{Cards: []Card{card("cuda:0"), card("cuda:1")}, Spill: true})
 	for _, want := range []struct{ down, place string }{{"", "cuda:0"}, {"cuda:0", "cuda:1"}, {"cuda:1", CPU}} {
@@ -102,6 +139,9 @@ func fleetOf(rnd *rand.Rand) Fleet {
 		}
 		if rnd.IntN(4) > 0 {
 			c.DecodeRate = rnd.Int64N(4 * gig)
+		}
+		if rnd.IntN(2) > 0 {
+			c.Codecs = []media.Codec{media.HEVC}
 		}
 		fleet.Cards = append(fleet.Cards, c)
 	}
@@ -141,7 +181,11 @@ func TestNeverOverCommits(t *testing.T) {
 				a.Down(fmt.Sprint("cuda:", rnd.IntN(8)), []string{"", "lost"}[rnd.IntN(2)])
 			default:
 				demand := hd(id, rnd.IntN(9), 1+rnd.IntN(4))
+				if rnd.IntN(3) == 0 {
+					demand.Rungs[len(demand.Rungs)-1].Codec = media.HEVC
+				}
 				if placement, err := a.Admit(demand); err == nil {
+					require.Subset(t, placement.OnCard, demand.cardsOnly())
 					before := fmt.Sprint(a.cards, a.cpu)
 					again, err := a.Admit(demand)
 					require.NoError(t, err)

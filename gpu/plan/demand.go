@@ -1,5 +1,11 @@
 package plan
 
+import (
+	"slices"
+
+	"millrace/internal/media"
+)
+
 // Demand is what a channel needs. A rung is one encoding session.
 type Demand struct {
 	Channel string
@@ -16,8 +22,28 @@ type Picture struct {
 
 // Rung is one rendition of the ladder.
 type Rung struct {
-	ID string
+	ID    string
+	Codec media.Codec // empty is H.264
 	Picture
+}
+
+// CardsOnly says that the CPU has no encoder for a rung.
+func (r Rung) CardsOnly() bool { return r.Codec != "" && r.Codec != media.H264 }
+
+// Everywhere is the demand without the rungs that only cards encode.
+func (d Demand) Everywhere() Demand {
+	d.Rungs = slices.DeleteFunc(slices.Clone(d.Rungs), Rung.CardsOnly)
+	return d
+}
+
+// cardsOnly are the rungs that only cards encode.
+func (d Demand) cardsOnly() (ids []string) {
+	for _, rung := range d.Rungs {
+		if rung.CardsOnly() {
+			ids = append(ids, rung.ID)
+		}
+	}
+	return ids
 }
 
 // rate is in luma pixels a second.

@@ -1,12 +1,16 @@
 package plan
 
+import "millrace/internal/media"
+
 // Card is what one card can carry. Rates are luma pixels a second.
 type Card struct {
 	Name       string
 	Memory     int64 // bytes that channels may use
 	EncodeRate int64 // of all its NVENC engines together; 0 has none
 	DecodeRate int64 // of all its NVDEC engines together; 0 has none
-	Limited    bool  // its encoding sessions count against the system's limit, as a GeForce's do
+	// Codecs are those that its NVENC encodes beside H.264.
+	Codecs  []media.Codec
+	Limited bool // its encoding sessions count against the system's limit, as a GeForce's do
 }
 
 // Fleet is a machine.

@@ -62,6 +62,13 @@ func TestInvalidBodiesNameEveryFault(t *testing.T) {
 			"ladder":[{"id":"v","width":1280,"height":720,"bitrate":1000000},{"id":"v","width":320,"height":180,"bitrate":100000}]}`, 422,
 			[]string{`"pointer":"/canvas"`, `"pointer":"/sources/0"`, `"pointer":"/scenes/0/slots/0"`, `"pointer":"/program"`, `"pointer":"/ladder/0"`, `"pointer":"/ladder/1/id"`}},
 		{"rate", "/v1/channels", `{"id":"c","canvas":{"width":640,"height":360,"rate":"29.97"},"ladder":[]}`, 422, []string{"/canvas/rate", "/ladder"}},
+		{"a ladder for cards only", "/v1/channels", `{"id":"c","canvas":{"width":640,"height":360,"rate":"25"},"ladder":[{"id":"v","width":640,"height":360,"bitrate":500000,"codec":"av1"}]}`, 422,
+			[]string{"one rung at least must be h264", `"pointer":"/ladder"`}},
+		{"no such codec", "/v1/channels", `{"id":"c","canvas":{"width":640,"height":360,"rate":"25"},"ladder":[{"id":"v","width":640,"height":360,"bitrate":500000,"codec":"vp9"}]}`, 422,
+			[]string{`"pointer":"/ladder/0/codec"`}},
+		{"a rung that takes a card", "/v1/channels", `{"id":"c","canvas":{"width":640,"height":360,"rate":"25"},"ladder":[{"id":"v","width":640,"height":360,"bitrate":500000,"codec":"h264"},
+			{"id":"h","width":640,"height":360,"bitrate":500000,"codec":"hevc"}]}`, 409,
+			[]string{"only cards encode HEVC and AV1, which h asks for: ", "leave that out, or make it h264"}},
 		{"planned playback", "/v1/channels", `{"id":"c","canvas":{"width":640,"height":360,"rate":"25"},"ladder":[{"id":"v","width":640,"height":360,"bitrate":500000}],"playback":{"auth":"token"}}`, 422, []string{`this version does not do \"token\" yet`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

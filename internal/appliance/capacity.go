@@ -2,10 +2,12 @@ package appliance
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 
 	"millrace/gpu"
 	"millrace/gpu/plan"
+	"millrace/internal/media"
 	"millrace/mixer/worker"
 )
 
@@ -37,6 +39,11 @@ func capacity(card gpu.Card) plan.Card {
 	if usable(card.Decoders) {
 		c.DecodeRate = nvdecRate
 	}
+	for name, codec := range map[string]media.Codec{"hevc_nvenc": media.HEVC, "av1_nvenc": media.AV1} {
+		if slices.ContainsFunc(card.Encoders, func(a gpu.Ability) bool { return a.Codec == name && a.Usable }) {
+			c.Codecs = append(c.Codecs, codec)
+		}
+	}
 	return c
 }
 
@@ -58,7 +65,7 @@ func demandOf(show worker.Show) plan.Demand {
 	canvas := plan.Picture{Width: show.Canvas.Width, Height: show.Canvas.Height, PerSecond: perSecond}
 	demand := plan.Demand{Channel: show.Channel, Canvas: canvas}
 	for _, rung := range show.Ladder {
-		demand.Rungs = append(demand.Rungs, plan.Rung{ID: rung.ID, Picture: plan.Picture{Width: rung.Width, Height: rung.Height, PerSecond: perSecond}})
+		demand.Rungs = append(demand.Rungs, plan.Rung{ID: rung.ID, Codec: rung.Codec, Picture: plan.Picture{Width: rung.Width, Height: rung.Height, PerSecond: perSecond}})
 	}
 	for _, source := range show.Sources {
 		if source.Kind == worker.Push {

@@ -156,7 +156,7 @@ func (c *channel) beginProgram(renditions []worker.Rendition) (media.Sink, int64
 	}
 	c.unpackage() // what a worker began that could not go on
 	c.unpackage = c.program.add(packager, packaged)
-	c.Origin.Add(c.ID, origin.Channel{Store: c.store})
+	c.Origin.Add(c.ID, origin.Channel{Store: c.store, Withdrawn: c.withdrawn})
 	if c.viewing != nil {
 		c.viewing.begin(renditions)
 	}
@@ -164,6 +164,15 @@ func (c *channel) beginProgram(renditions []worker.Rendition) (media.Sink, int64
 	first := c.store.NextSegment(c.Clock.Now().Add(beginLead), c.Grid)
 	c.onAir.Store(int64(c.Grid.SegmentTime(first)))
 	return &c.program, c.Grid.SegmentStart(first), nil
+}
+
+// withdrawn says why the present worker does not encode a rung; empty when it does.
+func (c *channel) withdrawn(rung string) string {
+	ready := c.worker.Load()
+	if ready == nil {
+		return ""
+	}
+	return ready.Encoder.Withdrawn[rung]
 }
 
 // packaged says which renditions are stored and served as CMAF: all but Opus,

@@ -27,6 +27,7 @@ func (c *channels) describeRun(s *api.ChannelState, run *channel, failure error,
 	if ready := run.worker.Load(); ready != nil {
 		s.Encoder.Device, s.Encoder.Codec = ready.Encoder.Device, ready.Encoder.Codec
 		s.Encoder.Reason = ready.Encoder.Reason
+		s.Encoder.Withdrawn = ready.Encoder.Withdrawn
 	}
 	s.Ticks.Late, s.Ticks.Repeated = int64(report.Late), int64(report.Repeated)
 	s.Workers.Restarts, s.Workers.Pid = run.host.Restarts(), run.host.Pid()

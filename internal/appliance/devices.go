@@ -179,7 +179,12 @@ func (d *devices) release(channel string) {
 // on air goes on, on the CPU at least.
 func (d *devices) place(show worker.Show) worker.Place {
 	d.wake()
-	placement, err := d.account.Admit(demandOf(show))
+	demand := demandOf(show)
+	placement, err := d.account.Admit(demand)
+	if rest := demand.Everywhere(); errors.Is(err, plan.ErrRefused) && len(rest.Rungs) < len(demand.Rungs) {
+		// What only cards encode is withdrawn by the worker; the rest finds its place.
+		placement, err = d.account.Admit(rest)
+	}
 	if errors.Is(err, plan.ErrRefused) {
 		d.account.Release(show.Channel)
 		placement = plan.Placement{Place: worker.CPU, Reason: err.Error()}

@@ -123,6 +123,30 @@ func TestDevicesThatFail(t *testing.T) {
 	}
 }
 
+// A rung that only cards encode is refused where none does; on air it is given up, and
+// the others go where there is place.
+func TestRungsThatOnlyCardsEncode(t *testing.T) {
+	able := cardOf("cuda:0", "0000:01:00.0", true)
+	able.Encoders = append(able.Encoders, gpu.Ability{Codec: "hevc_nvenc", Usable: true}, gpu.Ability{Codec: "av1_nvenc", Reason: "the card's NVENC does not encode this codec"})
+	show := showOn("main")
+	show.Ladder = append(show.Ladder, worker.Rung{ID: "h720", Width: 1280, Height: 720, Bitrate: 1_500_000, Codec: media.HEVC})
+	d, err := newTestDevices(t, config.GPU{Policy: "prefer"}, gpu.Survey{Cards: []gpu.Card{able, cardOf("cuda:1", "0000:02:00.0", true)}})
+	require.NoError(t, err)
+	require.NoError(t, d.ask(show))
+	require.Equal(t, "cuda:0", d.place(show).Device)
+	d.failed("main", worker.Fault{Device: "cuda:0", Cause: worker.FaultLost, Error: "it is gone"})
+	require.Equal(t, "cuda:1", d.place(show).Device, "without the rung")
+	d.failed("main", worker.Fault{Device: "cuda:1", Cause: worker.FaultLost, Error: "it is gone"})
+	require.Equal(t, "cpu", d.place(show).Device)
+	require.ErrorContains(t, d.ask(show), "only cards encode HEVC and AV1, which h720 asks for: cuda:0: it failed channel")
+
+	show.Ladder[1].Codec = media.AV1
+	none, err := newTestDevices(t, config.GPU{Policy: "prefer"}, gpu.Survey{Fault: "no CUDA device: no NVIDIA driver is loaded"})
+	require.NoError(t, err)
+	require.ErrorContains(t, none.ask(show), "there is no card")
+	require.Equal(t, "cpu", none.place(show).Device)
+}
+
 // What the card says is shown, and one that has failed for good gets nothing more.
 func TestDeviceHealth(t *testing.T) {
 	d, err := newTestDevices(t, config.GPU{Policy: "prefer"},

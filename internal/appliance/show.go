@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -174,7 +175,9 @@ func (c *channelCheck) recording() {
 func (c *channelCheck) ladder() {
 	seen := map[string]bool{audioRendition: true, worker.OpusID: true}
 	canvas := c.document.Canvas
+	codecs := map[api.RungCodec]bool{}
 	for i, rung := range c.document.Ladder {
+		codecs[cmp.Or(rung.Codec, api.H264)] = true
 		pointer := fmt.Sprintf("/ladder/%d", i)
 		if seen[rung.Id] || strings.HasPrefix(rung.Id, worker.ReturnID("")) {
 			c.fault(pointer+"/id", "%q names another rendition already", rung.Id)
@@ -184,6 +187,9 @@ func (c *channelCheck) ladder() {
 		if rung.Width > canvas.Width || rung.Height > canvas.Height {
 			c.fault(pointer, "%dx%d is larger than the canvas of %dx%d", rung.Width, rung.Height, canvas.Width, canvas.Height)
 		}
+	}
+	if len(codecs) > 0 && !codecs[api.H264] {
+		c.fault("/ladder", "one rung at least must be h264: it is what every player and browser shows, and what goes on on the CPU when a card fails")
 	}
 }
 
@@ -251,7 +257,7 @@ func showOf(document api.Channel, onAir air, source func(id string) (api.Source,
 	}
 	for _, rung := range document.Ladder {
 		show.Ladder = append(show.Ladder, worker.Rung{
-			ID: rung.Id, Width: rung.Width, Height: rung.Height, Bitrate: rung.Bitrate, Codec: media.H264,
+			ID: rung.Id, Width: rung.Width, Height: rung.Height, Bitrate: rung.Bitrate, Codec: cmp.Or(media.Codec(rung.Codec), media.H264),
 		})
 	}
 	for _, id := range document.Sources {

@@ -53,6 +53,8 @@ type (
 		Device  string `json:"device"`
 		Codec   string `json:"codec"`
 		Reason  string `json:"reason,omitempty"`
+		// Withdrawn is, by rung, why it is not encoded.
+		Withdrawn map[string]string `json:"withdrawn,omitempty"`
 	}
 	metersEvent struct {
 		Channel string `json:"channel"`
@@ -195,10 +197,13 @@ func (c *channel) tellEncoder(before, ready *worker.Ready) {
 		c.encoder = ready.Encoder
 		return
 	}
-	if before.Encoder.Device == ready.Encoder.Device && before.Encoder.Codec == ready.Encoder.Codec {
+	same := maps.Equal(before.Encoder.Withdrawn, ready.Encoder.Withdrawn)
+	if before.Encoder.Device == ready.Encoder.Device && before.Encoder.Codec == ready.Encoder.Codec && same {
 		return
 	}
-	event := encoderEvent{Channel: c.ID, Device: ready.Encoder.Device, Codec: ready.Encoder.Codec, Reason: ready.Encoder.Reason}
+	event := encoderEvent{
+		Channel: c.ID, Device: ready.Encoder.Device, Codec: ready.Encoder.Codec, Reason: ready.Encoder.Reason, Withdrawn: ready.Encoder.Withdrawn,
+	}
 	c.Bus.Publish("encoder.fallback", event)
 	if c.encoder.Device == ready.Encoder.Device && c.encoder.Codec == ready.Encoder.Codec {
 		c.fallback.Store(nil)

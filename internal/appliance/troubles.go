@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,6 +130,14 @@ func (c *channels) troubles(p *program, limits api.AlarmThresholds, now time.Tim
 	}
 	if why := run.fallback.Load(); why != nil {
 		add(trouble{code: "encoder.fallback", severity: api.Warning, detail: *why, hint: "See /v1/system/capabilities for what keeps the first encoder from working."})
+	}
+	if ready := run.worker.Load(); ready != nil {
+		for _, rung := range slices.Sorted(maps.Keys(ready.Encoder.Withdrawn)) {
+			add(trouble{
+				code: "rendition.withdrawn", source: rung, severity: api.Warning, detail: "The rung " + rung + " is not encoded: " + ready.Encoder.Withdrawn[rung] + ".",
+				hint: "Only cards encode HEVC and AV1; GET /v1/system/capabilities says what each can do. Players get the other rungs.",
+			})
+		}
 	}
 	report := run.host.Report()
 	if by, in := past.restarts.grown(document.Id, now, run.host.Restarts()); by >= int64(limits.WorkerRestarts) {

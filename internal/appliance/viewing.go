@@ -38,7 +38,7 @@ func (v *viewing) begin(renditions []worker.Rendition) {
 	v.rungs, v.sound = nil, nil
 	for _, r := range renditions {
 		switch {
-		case r.Track.Kind == media.Video:
+		case r.Track.Codec == media.H264: // browsers take what only cards encode by HLS and DASH
 			v.rungs = append(v.rungs, whep.Rung{ID: r.ID, Track: r.Track, Bitrate: r.Bitrate})
 		case r.Track.Codec == media.Opus:
 			v.sound = r.Track

@@ -75,7 +75,7 @@ func (d *documents) mediaPlaylist(p *playlists) cmaf.MediaPlaylist {
 		Rendition: p.rendition, Segments: segments(window, p.rendition), LowLatency: !d.channel.Ended, Ended: d.channel.Ended,
 		PartHoldBack: d.holdBack, DiscontinuitySequence: window[0].Changes,
 	}
-	for _, other := range d.edge.Layout.Renditions {
+	for _, other := range d.offered() {
 		q := d.playlists[other.ID]
 		if other.ID == p.rendition.ID || q == nil || d.channel.Ended {
 			continue
@@ -87,7 +87,7 @@ func (d *documents) mediaPlaylist(p *playlists) cmaf.MediaPlaylist {
 }
 
 func (d *documents) buildMultivariant() *document {
-	m := cmaf.Multivariant{Renditions: d.edge.Layout.Renditions, IFrames: true}
+	m := cmaf.Multivariant{Renditions: d.offered(), IFrames: true}
 	return newDocument(typePlaylist, m.Marshal())
 }
 
@@ -96,7 +96,7 @@ func (d *documents) buildManifest() *document {
 	if m.Depth <= 0 {
 		m.Depth = defaultWindow
 	}
-	for _, r := range d.edge.Layout.Renditions {
+	for _, r := range d.offered() {
 		p := d.playlists[r.ID]
 		if p == nil {
 			continue

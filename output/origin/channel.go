@@ -23,9 +23,21 @@ type Channel struct {
 	// Off says that the channel does not run: what is stored of it is served, its
 	// live playlists are not.
 	Off bool
+	// Withdrawn says why a rendition is not encoded at present, only kept going with
+	// filler; empty for all others. It is not offered to players, and those who play
+	// it are sent away, to the others. nil: none ever is.
+	Withdrawn func(rendition string) string
 	// Starting says that the channel is about to run: what is stored is served,
 	// live playlists are not there yet.
 	Starting bool
+}
+
+// withdrawn says why a rendition is not offered; empty when it is.
+func (c *Channel) withdrawn(rendition string) string {
+	if c.Withdrawn == nil {
+		return ""
+	}
+	return c.Withdrawn(rendition)
 }
 
 // over says that nothing is being added.
@@ -117,6 +129,16 @@ func newDocuments(c *channel, edge *record.Edge, timeURL string) *documents {
 // ready says that every rendition of the layout has a whole segment listed.
 func (d *documents) ready() bool {
 	return d.edge.Layout != nil && len(d.playlists) == len(d.edge.Layout.Renditions)
+}
+
+// offered are the renditions that players are told of.
+func (d *documents) offered() (offered []*cmaf.Rendition) {
+	for _, r := range d.edge.Layout.Renditions {
+		if d.channel.withdrawn(r.ID) == "" {
+			offered = append(offered, r)
+		}
+	}
+	return offered
 }
 
 func (d *documents) layoutHas(rendition string) bool {

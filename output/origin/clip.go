@@ -54,6 +54,7 @@ func (h *Handler) serveClip(w http.ResponseWriter, r *http.Request, id, rest str
 		shown.from, _ = d.edge.Layout.Grid.Segment(clip.First)
 		h.serveThumbnail(w, r, shown, strings.TrimPrefix(rest, "thumbnails/"))
 	case clip.Exact:
+		v.documents = d.encodedAnew()
 		h.serveExact(w, r, exactView{v}, id, rest, whole)
 	case whole:
 		h.serveMovie(w, r, v.view, v.film(id, r.URL.Query().Get("rendition")))

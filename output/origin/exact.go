@@ -3,6 +3,7 @@ package origin
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,17 @@ func (h *Handler) serveExact(w http.ResponseWriter, r *http.Request, v exactView
 	default:
 		h.serveView(w, r, v, rest)
 	}
+}
+
+// encodedAnew are the documents without what only cards encode: the first pictures of
+// an exact clip are made by x264.
+func (d *documents) encodedAnew() *documents {
+	edge, layout, out := *d.edge, *d.edge.Layout, *d
+	layout.Renditions = slices.DeleteFunc(slices.Clone(layout.Renditions), func(r *cmaf.Rendition) bool {
+		return r.Track.Kind == media.Video && r.Track.Codec != media.H264
+	})
+	edge.Layout, out.edge = &layout, &edge
+	return &out
 }
 
 // servePiece answers with the first or the last chunk of a rendition.

@@ -205,6 +205,10 @@ func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request, c *channel, 
 		refuse(w, r, http.StatusNotFound, d.ages.plainError)
 		return
 	}
+	if why := c.withdrawn(rendition); why != "" && strings.HasSuffix(name, ".m3u8") {
+		explain(w, r, http.StatusGone, d.ages.plainError, "This rendition is not encoded at present: "+why+". The others are.")
+		return
+	}
 	request := request{handler: h, channel: c, rendition: rendition, name: name, w: w, r: r}
 	switch {
 	case name == "index.m3u8":

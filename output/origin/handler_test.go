@@ -197,3 +197,34 @@ func TestEndedChannel(t *testing.T) {
 	require.NotContains(t, a.body, "PRELOAD-HINT")
 	require.Contains(t, s.get("/live/main/manifest.mpd").body, `type="static"`)
 }
+
+// A rendition that is not encoded at present is offered to nobody, and who plays it is
+// sent away; what is stored of it is served.
+func TestWithdrawnRendition(t *testing.T) {
+	s := newStage(t)
+	s.segments(s.first, s.first+8)
+	why := ""
+	s.handler.Add("main", Channel{Store: s.store, Withdrawn: func(rendition string) string {
+		if rendition == "v720" {
+			return why
+		}
+		return ""
+	}})
+	listed := func() (in []bool) {
+		for _, name := range []string{"index.m3u8", "manifest.mpd", "v240/index.m3u8"} {
+			in = append(in, strings.Contains(s.get("/live/main/"+name).body, "v720"))
+		}
+		return in
+	}
+	require.Equal(t, []bool{true, true, true}, listed())
+	require.Equal(t, 200, s.get("/live/main/v720/index.m3u8").StatusCode)
+	why = "it takes a card"
+	s.segments(s.first+8, s.first+9)
+	require.Equal(t, []bool{false, false, false}, listed())
+	for _, name := range []string{"index.m3u8", "iframes.m3u8"} {
+		gone := s.get("/live/main/v720/" + name)
+		require.Equal(t, 410, gone.StatusCode)
+		require.Contains(t, gone.body, "it takes a card")
+	}
+	require.Equal(t, 200, s.get("/live/main/v720/init-v720.mp4").StatusCode)
+}
