@@ -32,7 +32,7 @@ func Control() http.Handler {
 func isPage(name string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 	switch first {
-	case "", "c", "sources", "outputs", "recordings", "health", "alarms", "settings", "tally":
+	case "", "c", "sources", "outputs", "library", "recordings", "health", "alarms", "settings", "tally":
 		return true
 	}
 	return false

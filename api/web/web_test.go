@@ -19,7 +19,7 @@ func TestControlAnswersEveryPage(t *testing.T) {
 		want int
 	}{
 		{"/", http.StatusOK}, {"/sources", http.StatusOK}, {"/c/main", http.StatusOK}, {"/c/main/dvr", http.StatusOK},
-		{"/tally/cam1", http.StatusOK}, {"/settings/", http.StatusOK},
+		{"/tally/cam1", http.StatusOK}, {"/settings/", http.StatusOK}, {"/settings/webhooks", http.StatusOK}, {"/library", http.StatusOK},
 		{"/sourcesx", http.StatusNotFound}, {"/assets/", http.StatusNotFound}, {"/assets/none.js", http.StatusNotFound},
 		{"/x/../../web.go", http.StatusNotFound}, {"/watch/main", http.StatusNotFound},
 	} {

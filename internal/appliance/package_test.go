@@ -59,6 +59,11 @@ func TestPackageIsATarFileOfWhichAnyRangeCanBeHad(t *testing.T) {
 		require.Equal(t, whole[at:end+1], answer.Body.Bytes())
 	}
 	require.Equal(t, append(film, "more"...), f.fetch("/vod/r/iso/cam1-1.mp4"))
+	for path, want := range map[string]string{"/vod/r/iso/cam1-1.mp4": "inline", "/vod/r/iso/cam1-1.mp4?download": "attachment", "/vod/r/download.mp4?download": "attachment"} {
+		answer := httptest.NewRecorder()
+		f.handler.ServeHTTP(answer, httptest.NewRequest(http.MethodHead, path, nil))
+		require.Regexp(t, "^"+want+"; filename=", answer.Header().Get("Content-Disposition"), path)
+	}
 	for _, path := range []string{"/vod/r/iso/none.mp4", "/vod/r/iso/"} {
 		answer := httptest.NewRecorder()
 		f.handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))

@@ -218,7 +218,7 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, rec Recordin
 	header := w.Header()
 	header["Content-Type"] = typeVideoInit
 	header["Cache-Control"] = noStore
-	header["Content-Disposition"] = []string{"inline; filename=" + strconv.Quote(name)}
+	header["Content-Disposition"] = []string{disposition(r, name)}
 	s := newSender(w)
 	defer s.done()
 	s.expect(int(min(stat.Size(), 1<<40)))

@@ -108,11 +108,7 @@ func (h *Handler) serveMovie(w http.ResponseWriter, r *http.Request, v view, f f
 	header["Content-Type"] = typeVideoInit
 	header["Cache-Control"] = v.ages.plain
 	header["Etag"] = []string{fmt.Sprintf(`"%s-%d-%d-%d"`, f.name, v.from, v.to, movie.Size())}
-	disposition := "inline"
-	if r.URL.Query().Has("download") { // a link on another origin's page cannot ask for it otherwise
-		disposition = "attachment"
-	}
-	header["Content-Disposition"] = []string{disposition + "; filename=" + strconv.Quote(f.name+".mp4")}
+	header["Content-Disposition"] = []string{disposition(r, f.name+".mp4")}
 	s := newSender(w)
 	defer s.done()
 	s.expect(int(movie.Size()))
@@ -143,4 +139,13 @@ func (h *Handler) layOut(w http.ResponseWriter, r *http.Request, v view, f film)
 	}
 	h.movies.put(key, movie)
 	return movie
+}
+
+// disposition is whether a browser shows a file or keeps it, and under which name.
+func disposition(r *http.Request, name string) string {
+	kind := "inline"
+	if r.URL.Query().Has("download") { // a link on another origin's page cannot ask for it otherwise
+		kind = "attachment"
+	}
+	return kind + "; filename=" + strconv.Quote(name)
 }

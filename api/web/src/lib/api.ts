@@ -22,6 +22,7 @@ export type System = Schemas["System"];
 export type Capabilities = Schemas["Capabilities"];
 export type Asset = Schemas["Asset"];
 export type Overlay = Schemas["Overlay"];
+export type MultiviewPlan = Schemas["Multiview"];
 export type MultiviewTile = Schemas["MultiviewTile"];
 export type LayoutCell = Schemas["LayoutCell"];
 export type TransitionType = Schemas["TransitionType"];
@@ -30,6 +31,10 @@ export type User = Schemas["UserView"];
 export type Role = Schemas["Role"];
 export type AuditEntry = Schemas["AuditEntry"];
 export type Alarm = Schemas["Alarm"];
+export type Webhook = Schemas["WebhookView"];
+export type Delivery = Schemas["Delivery"];
+export type ImportAnswer = Schemas["ImportAnswer"];
+export type Figures = Schemas["Figures"];
 export type List<T> = { items: T[]; nextCursor?: string };
 
 /** How long the node may take to answer before the call counts as lost, in milliseconds. */

@@ -1,7 +1,7 @@
 // The desk of one channel: what its buttons and keys ask the node to do, and
 // what has been asked for and not been answered yet.
 import { call, Problem, type AudioSettings, type Channel, type ChannelState, type LiveAnswer, type Overlay, type Recording, type Scene, type TransitionType } from "./api";
-import { title } from "./format";
+import { rateOf, title } from "./format";
 import { attempt, notices } from "./notices.svelte";
 import { server } from "./server.svelte";
 
@@ -50,6 +50,11 @@ export class Desk {
 
   get overlays(): Overlay[] {
     return this.channel?.overlays ?? [];
+  }
+
+  /** How long a frame is, in milliseconds. */
+  get frameMs(): number {
+    return 1000 / rateOf(this.channel?.canvas.rate ?? "25");
   }
 
   get recording(): Recording | undefined {

@@ -45,6 +45,12 @@ export function decibels(db: number, silent = -60): string {
   return `${db < 0 ? "−" : db > 0 ? "+" : ""}${Math.abs(db).toFixed(1)} dB`;
 }
 
+/** Where a sound stands: "L 40", "centre", "R 100"; -1 is left. */
+export function pan(at: number): string {
+  const share = Math.round(Math.abs(at) * 100);
+  return share === 0 ? "centre" : `${at < 0 ? "L" : "R"} ${share}`;
+}
+
 /** Frames per second of an exact rate: "30000/1001" -> 29.97…. */
 export function rateOf(rate: string): number {
   const [over, under] = rate.split("/").map(Number);

@@ -1,12 +1,13 @@
 // The server-made picture of preview, program and sources: one stream, of which
 // each tile on the page shows its part.
 import { untrack } from "svelte";
-import { call, type MultiviewTile, type Rect } from "./api";
+import { call, type MultiviewPlan, type MultiviewTile, type Rect } from "./api";
 import { viewer } from "../rtc/whep";
 
 export class Multiview {
   stream = $state.raw<MediaStream>();
   tiles = $state.raw<MultiviewTile[]>([]);
+  #size = { width: 1280, height: 720 }; // pixels
   /** What is wrong, in words; empty while pictures come. */
   note = $state("connecting");
 
@@ -29,11 +30,17 @@ export class Multiview {
 
   /** Reads where the tiles are: they move when the channel gets other sources. */
   async arrange(): Promise<void> {
-    this.tiles = (await call<{ tiles: MultiviewTile[] }>("GET", `/v1/channels/${this.channel}/multiview`).catch(() => undefined))?.tiles ?? this.tiles;
+    const found = await call<MultiviewPlan>("GET", `/v1/channels/${this.channel}/multiview`).catch(() => undefined);
+    if (!found) return;
+    this.#size = found;
+    this.tiles = found.tiles;
   }
 
-  /** The part of the picture that shows preview, program or a source. */
+  /** The part of the picture that shows preview, program or a source; less its outermost pixels, in which its neighbours' may shine through. */
   part(kind: MultiviewTile["kind"], source?: string): Rect | undefined {
-    return this.tiles.find((tile) => tile.kind === kind && (kind !== "source" || tile.source === source))?.rect;
+    const rect = this.tiles.find((tile) => tile.kind === kind && (kind !== "source" || tile.source === source))?.rect;
+    if (!rect) return undefined;
+    const [dx, dy] = [1 / this.#size.width, 1 / this.#size.height];
+    return { x: rect.x + dx, y: rect.y + dy, w: rect.w - 2 * dx, h: rect.h - 2 * dy };
   }
 }

@@ -9,6 +9,7 @@ export interface Place {
 export const places: Place[] = [
   { name: "home", path: "/", text: "Home" },
   { name: "sources", path: "/sources", text: "Sources" },
+  { name: "assets", path: "/library", text: "Assets" },
   { name: "recordings", path: "/recordings", text: "Recordings" },
   { name: "health", path: "/health", text: "Health" },
   { name: "alarms", path: "/alarms", text: "Alarms" },

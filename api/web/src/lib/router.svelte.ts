@@ -28,7 +28,7 @@ class Router {
 
 /** Whether a path is a page of the control room; /docs and the API are not. */
 export function isPage(path: string): boolean {
-  return /^\/($|c\/|sources|recordings|health|alarms|settings|tally\/)/.test(path);
+  return /^\/($|c\/|sources|outputs|library|recordings|health|alarms|settings|tally\/)/.test(path);
 }
 
 /** The parts of a path: "/c/main/dvr" -> ["c", "main", "dvr"]. */

@@ -5,7 +5,8 @@ import type { Desk } from "./desk.svelte";
 import { title } from "./format";
 import { used } from "./layouts";
 import { layouts } from "./layoutstore.svelte";
-import { attempt } from "./notices.svelte";
+import { attempt, notices } from "./notices.svelte";
+import { Conflict, replace, same } from "./revise";
 import { server } from "./server.svelte";
 
 /** How long after a change it is sent, in milliseconds. */
@@ -18,6 +19,10 @@ export class SceneEdit {
   selected = $state(0);
   saving = $state(false);
 
+  #base?: Scene; // what the node has of the scene; undefined where it has none yet
+  #originalBase?: Scene; // likewise of the original, when the copy was made
+  #changes = 0;
+  #sent = 0; // of the changes
   #timer = 0;
   #sending?: Promise<void>;
 
@@ -38,15 +43,24 @@ export class SceneEdit {
   open(id: string): void {
     const found = this.desk.scene(id);
     if (!found) return;
-    this.scene = structuredClone($state.snapshot(found)) as Scene;
-    this.original = id.endsWith("-edit") && this.desk.scene(id.slice(0, -5)) ? id.slice(0, -5) : "";
+    this.#take(found);
+    const original = this.desk.scene(id.endsWith("-edit") ? id.slice(0, -5) : undefined);
+    this.original = original?.id ?? "";
+    this.#originalBase = original;
     this.selected = 0;
     if (id !== this.desk.state?.program) void this.desk.preview(id);
+  }
+
+  /** Shows what another operator made of the scene, unless a change of one's own is on its way. */
+  follow(found: Scene | undefined): void {
+    if (!found || this.#changes > this.#sent || found.id !== this.scene.id || same(found, this.#base)) return;
+    this.#take(found);
   }
 
   /** Changes the scene, and sends it soon. */
   change(edit: (scene: Scene) => void): void {
     if (this.scene.id === this.desk.state?.program) this.#copy();
+    this.#changes++;
     edit(this.scene);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#send(), sendAfter);
@@ -88,8 +102,12 @@ export class SceneEdit {
 
   /** Puts the copy in the place of the scene it came from: this one changes on air, at a tick. */
   async apply(): Promise<void> {
-    const scene = { ...($state.snapshot(this.scene) as Scene), id: this.original, name: this.desk.scene(this.original)?.name };
-    if (await attempt(() => call<Scene>("PUT", `/v1/channels/${this.desk.id}/scenes/${this.original}`, scene, { ifMatch: "*" }))) await server.refresh("channels");
+    const base = this.#originalBase;
+    if (!base) return;
+    const scene: Scene = { ...($state.snapshot(this.scene) as Scene), id: this.original, name: base.name };
+    const done = await this.#replace(base, scene);
+    if (done) this.#originalBase = done;
+    await server.refresh("channels");
   }
 
   async create(name: string, id: string): Promise<void> {
@@ -109,27 +127,51 @@ export class SceneEdit {
     }
   }
 
+  #take(found: Scene): void {
+    this.#base = found;
+    this.scene = structuredClone($state.snapshot(found)) as Scene;
+    this.selected = Math.min(this.selected, Math.max(0, this.layers.length - 1));
+  }
+
   #copy(): void {
     const { id } = this.scene;
     this.original = id;
+    this.#originalBase = this.#base;
     this.scene = { ...this.scene, id: `${id.slice(0, 35)}-edit`, name: `${title(this.scene)} (edit)` };
+    this.#base = this.desk.scene(this.scene.id);
   }
 
   async #send(): Promise<void> {
     await this.#sending;
     this.saving = true;
-    this.#sending = this.#put($state.snapshot(this.scene) as Scene);
+    this.#sending = this.#put($state.snapshot(this.scene) as Scene, this.#changes);
     await this.#sending;
     this.saving = false;
   }
 
-  async #put(scene: Scene): Promise<void> {
-    const there = this.desk.scene(scene.id) !== undefined;
-    const path = `/v1/channels/${this.desk.id}/scenes`;
-    const done = await attempt(() => (there ? call<Scene>("PUT", `${path}/${scene.id}`, scene, { ifMatch: "*" }) : call<Scene>("POST", path, scene)));
-    if (!done) return;
+  async #put(scene: Scene, changes: number): Promise<void> {
+    const base = this.#base;
+    const made = base ? await this.#replace(base, scene) : await attempt(() => call<Scene>("POST", `/v1/channels/${this.desk.id}/scenes`, scene));
+    this.#sent = changes;
+    if (!made) return;
+    this.#base = made;
     await server.refresh("channels");
     if (this.desk.state?.preview !== scene.id) await this.desk.preview(scene.id);
+  }
+
+  /** Replaces a scene; where somebody else has changed it, theirs is shown. */
+  async #replace(base: Scene, next: Scene): Promise<Scene | undefined> {
+    try {
+      return await replace(title(base), `/v1/channels/${this.desk.id}/scenes/${next.id}`, base, next);
+    } catch (error) {
+      notices.error(error);
+      if (error instanceof Conflict) {
+        const theirs = error.theirs as Scene;
+        if (theirs.id === this.scene.id) this.#take(theirs);
+        else this.#originalBase = theirs;
+      }
+      return undefined;
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // What the node says, mirrored: the one truth that every page shows. Nothing
 // here is ever set from a wish, only from an answer or an event.
 import { all, call, Problem, Unreachable } from "./api";
-import type { Alarm, AudioSettings, Capabilities, Channel, ChannelState, Clip, LiveAnswer, Recording, Scope, Session, Source, System } from "./api";
+import type { Alarm, Asset, AudioSettings, Capabilities, Channel, ChannelState, Clip, LiveAnswer, Recording, Scope, Session, Source, System } from "./api";
 import { Feed, type ServerEvent } from "./feed";
 import { Meters, type Reading } from "./meters";
 import { notices } from "./notices.svelte";
@@ -26,6 +26,7 @@ class Server {
   recordings = $state.raw<Recording[]>([]);
   clips = $state.raw<Clip[]>([]);
   alarms = $state.raw<Alarm[]>([]);
+  assets = $state.raw<Asset[]>([]);
   states = $state.raw<Record<string, ChannelState>>({});
   audio = $state.raw<Record<string, Record<string, AudioSettings>>>({});
   /** The node's clock less this machine's, in milliseconds. */
@@ -85,7 +86,6 @@ class Server {
     return Date.now() + this.ahead;
   }
 
-
   /** What is wrong and not put aside, the worst first. */
   get active(): Alarm[] {
     const now = this.now();
@@ -114,7 +114,7 @@ class Server {
 
   /** Reads everything again: after a sign-in and after a break. */
   async resync(): Promise<void> {
-    await Promise.all([this.refresh("system"), this.refresh("sources"), this.refresh("channels"), this.refresh("recordings"), this.refresh("clips"), this.refresh("alarms")]);
+    await Promise.all([this.refresh("system"), this.refresh("sources"), this.refresh("channels"), this.refresh("recordings"), this.refresh("clips"), this.refresh("alarms"), this.refresh("assets")]);
     await Promise.all(this.channels.flatMap(({ id }) => [this.refresh(`state ${id}`), this.refresh(`audio ${id}`)]));
   }
 
@@ -198,6 +198,9 @@ class Server {
       case "alarms":
         this.alarms = await all<Alarm>("/v1/alarms");
         return;
+      case "assets":
+        this.assets = await all<Asset>("/v1/assets");
+        return;
       case "state":
         this.states = { ...this.states, [id]: await call<ChannelState>("GET", `/v1/channels/${id}/state`) };
         return;
@@ -229,8 +232,9 @@ class Server {
     const [kind] = event.type.split(".");
     if (kind === "channel") {
       void this.refresh("channels");
+      if (event.type === "channel.changed") void this.refresh("assets"); // which say who uses them
       if (id) void this.refresh(`state ${id}`);
-    } else if (["source", "recording", "clip", "alarm"].includes(kind!)) {
+    } else if (["source", "recording", "clip", "alarm", "asset"].includes(kind!)) {
       void this.refresh(`${kind}s`);
     }
   }
@@ -257,7 +261,7 @@ class Server {
     const live = this.#feed.live && !slow;
     for (const { id } of this.channels) if (!live || id === this.#watched) void this.refresh(`state ${id}`);
     if (live) return;
-    for (const what of ["sources", "channels", "recordings", "clips", "alarms"]) void this.refresh(what);
+    for (const what of ["sources", "channels", "recordings", "clips", "alarms", "assets"]) void this.refresh(what);
     for (const { id } of this.channels) void this.refresh(`audio ${id}`);
   }
 

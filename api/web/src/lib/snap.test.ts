@@ -17,9 +17,14 @@ describe("snap", () => {
     expect([got.w, got.h]).toEqual([rect.w, rect.h]);
   });
 
-  it("sizes to a line", () => {
-    const got = snapSize(at(0.1, 0.1, 0.395, 0.6), [], 0.015);
-    expect(got.x + got.w).toBeCloseTo(0.5);
-    expect(got.h).toBeCloseTo(0.6);
+  it.each([
+    ["the right edge to a line", "se", 0.145, 0.4, false, at(0.1, 0.1, 0.4, 0.65)],
+    ["the left edge, and leaves the right one", "sw", -0.09, 0, false, at(0, 0.1, 0.35, 0.25)],
+    ["the upper edge, and leaves the lower one", "nw", 0, -0.095, false, at(0.1, 0, 0.25, 0.35)],
+    ["both and keeps the shape", "ne", 0.15, 0.3, true, at(0.1, -0.05, 0.4, 0.4)],
+    ["never to nothing", "se", -0.9, -0.9, false, at(0.1, 0.1, 0.02, 0.02)],
+  ] as const)("sizes %s", (_, corner, dx, dy, shape, want) => {
+    const got = snapSize(at(0.1, 0.1), corner, dx, dy, [], 0.015, shape);
+    for (const side of ["x", "y", "w", "h"] as const) expect(got[side]).toBeCloseTo(want[side], 5);
   });
 });

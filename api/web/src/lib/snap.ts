@@ -11,11 +11,22 @@ export function snapMove(rect: Rect, others: Rect[], within: number): Rect {
   };
 }
 
-/** Snaps the right and bottom edge of a rectangle that is made larger or smaller. */
-export function snapSize(rect: Rect, others: Rect[], within: number): Rect {
-  const right = nearest(rect.x + rect.w, lines(others, "x", "w"), within);
-  const bottom = nearest(rect.y + rect.h, lines(others, "y", "h"), within);
-  return { ...rect, w: right - rect.x, h: bottom - rect.y };
+/** A corner of a rectangle: north or south, west or east. */
+export type Corner = "nw" | "ne" | "sw" | "se";
+
+/** The least width and height that dragging leaves. */
+const least = 0.02;
+
+/** Moves one corner of a rectangle by dx and dy and snaps it; shape keeps width to height as they were. */
+export function snapSize(rect: Rect, corner: Corner, dx: number, dy: number, others: Rect[], within: number, shape = false): Rect {
+  const west = corner.endsWith("w");
+  const north = corner.startsWith("n");
+  const [right, bottom] = [rect.x + rect.w, rect.y + rect.h];
+  const x = nearest((west ? rect.x : right) + dx, lines(others, "x", "w"), within);
+  const y = nearest((north ? rect.y : bottom) + dy, lines(others, "y", "h"), within);
+  const w = Math.max(least, west ? right - x : x - rect.x);
+  const h = shape ? (w * rect.h) / rect.w : Math.max(least, north ? bottom - y : y - rect.y);
+  return { x: west ? right - w : rect.x, y: north ? bottom - h : rect.y, w, h };
 }
 
 function lines(others: Rect[], start: "x" | "y", length: "w" | "h"): number[] {
