@@ -135,13 +135,17 @@ func (s *series) readmit(found *series, keep pins) {
 	s.segments, s.dirty = rejoin(s.segments), true
 }
 
-// precede lists segments before the first one. Where older ones are kept for a
-// recording, or lie too far back, they are listed as far as they are pinned too.
+// precede lists segments before the first one. What lies before or among older ones
+// that are kept for a recording, or too far back, is listed as far as it is pinned too.
 func (s *series) precede(before row, first int64, keep pins) {
-	apart := len(before)
-	if len(s.kept) == 0 {
-		apart = slices.IndexFunc(before, func(g *Segment) bool { return first == math.MaxInt64 || first-g.Number <= maxGap })
+	oldest := int64(-1) // that may join the first
+	if first < math.MaxInt64 {
+		oldest = first - maxGap
 	}
+	for _, r := range s.kept {
+		oldest = max(oldest, r[len(r)-1].Number+1)
+	}
+	apart := slices.IndexFunc(before, func(g *Segment) bool { return g.Number >= oldest })
 	if apart < 0 {
 		apart = len(before)
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"millrace/output/cmaf"
 )
 
 // withSegments is a volume with a block of three segments at each of some numbers.
@@ -84,4 +86,64 @@ func TestVolumeAwayAtTheStartComesBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is kept for recordings stays apart from what is listed, and is joined where
+// a disk that is back has the rest of it.
+func TestReadmitAmongWhatIsKept(t *testing.T) {
+	segments := func(numbers ...int64) (r row) {
+		for _, n := range numbers {
+			r = append(r, &Segment{Segment: cmaf.Segment{Number: n, Complete: true, Parts: make([]cmaf.Part, 1)}})
+		}
+		return r
+	}
+	gap := segments(11)[0].gap(11)
+	s := &series{kept: []row{append(append(segments(10), gap), segments(12)...)}, segments: segments(100, 101)}
+	found := &series{kept: []row{segments(5, 6, 7)}, segments: segments(10, 11, 20, 21, 97, 98, 101, 102)}
+	s.readmit(found, pins{{From: 6, To: 13}, {From: 97, To: 99}})
+	numbers := func(r row) (list []int64) {
+		for _, g := range r {
+			n := g.Number
+			if g.empty() {
+				n = -n
+			}
+			list = append(list, n)
+		}
+		return list
+	}
+	require.Equal(t, [][]int64{{6, 7}, {10, 11, 12}}, [][]int64{numbers(s.kept[0]), numbers(s.kept[1])})
+	require.Len(t, s.kept, 2)
+	require.Equal(t, int64(20), s.segments[0].Number)
+	require.Equal(t, []int64{-96, 97, 98, -99, 100, 101}, numbers(s.segments[len(s.segments)-6:]))
+	for i, g := range s.segments {
+		require.Equal(t, int64(20+i), g.Number)
+	}
+}
+
+// What came back expires as everything else does.
+func TestWhatCameBackExpires(t *testing.T) {
+	l := layoutOf(t, "")
+	k := start(l) - start(l)%blockSegments
+	b := withSegments(t, l, k, k+64)
+	synctest.Test(t, func(t *testing.T) {
+		a := newRAM()
+		disks := disksOf(a, b)
+		b.setAway(unix.ENODEV)
+		disks[1].away.Store(true)
+		disks[1].absent.Store(true)
+		store, err := open(Config{}.withDefaults(), disks)
+		require.NoError(t, err)
+		s := run(t, store)
+		require.NoError(t, s.SetLayout(l))
+		writeSegments(s, l, k+128, k+132)
+		b.setAway(nil)
+		time.Sleep(2 * probeInterval)
+		writeSegments(s, l, k+132, k+134)
+		require.Equal(t, k, s.Edge().Listing("v720").First())
+		require.Equal(t, a.used()+b.used(), s.State().DiskBytes)
+		s.Retain(Retention{MaxBytes: 1})
+		writeSegments(s, l, k+134, k+136)
+		require.Equal(t, k+128, s.Edge().Listing("v720").First())
+		require.Empty(t, b.files)
+	})
 }
