@@ -18,6 +18,7 @@ make generate     write the generated files again
 make kernels      the CUDA kernel's PTX that is embedded, by clang-14
 make gpu-test     bin/gpu, a folder that runs on any machine with an NVIDIA driver; starts its gpu-test: what loads, decodes, composes, encodes
 make gpu-bench    the same folder; starts its gpu-bench: the figures of benchmarks.md's gpu rows (ARGS='-json FILE …')
+make players      every player seeks SEEKS=100 times in HISTORY=2h of start-over, VOD, gaps, changed rungs and clips
 make soak         viewers that come and go for CHURN=10m, and what of them stays
 make bench        one benchmark beside its peers (NAME=mix-stage, mix4-static, mix4-720, whep-fan, latency, dvr-durable, clip-exact; ARGS=-quick)
 make fuzz         every fuzz target for FUZZTIME=30s each
@@ -108,6 +109,14 @@ CHURN ?= 10m
 .PHONY: soak
 soak: test-setup
 	@$(in_env) go test ./e2e -count=1 -v -timeout 0 -run TestViewersComeAndGo -args -churn '$(CHURN)'
+
+# Half an hour, most of it spent by ffmpeg and GStreamer.
+HISTORY ?= 2h
+SEEKS ?= 100
+
+.PHONY: players
+players: test-setup
+	@MILLRACE_TEST_HISTORY='$(HISTORY)' MILLRACE_TEST_SEEKS='$(SEEKS)' $(in_env) go test ./e2e -count=1 -v -timeout 0 -run '^TestPlayersSeekInWhatIsStored$$$$' $(ARGS)
 
 ifneq ($(call program,faults),)
 help := $(help)$(newline)make faults       the long fault injections (ARGS=…)

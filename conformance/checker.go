@@ -14,6 +14,7 @@ type Checker struct {
 	Client           *Client
 	Length           time.Duration
 	Master, Manifest string // URLs
+	Schema           string // file of the MPD's; "" for none
 
 	master *Master
 	tracks []*Track

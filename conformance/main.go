@@ -42,6 +42,7 @@ func run(ctx context.Context, arguments []string, out, complaints io.Writer) int
 	flags.SetOutput(complaints)
 	length := flags.Duration("for", 20*time.Second, "how long to follow the playlists")
 	manifest := flags.String("mpd", "", "URL of the MPD (default: manifest.mpd beside the playlist; none: no DASH)")
+	schema := flags.String("schema", "", "file of the MPD's XML schema, with those that it imports beside it: D01 is judged by xmllint")
 	only := flags.String("only", "", "rules to print, by the beginning of their IDs, separated by commas")
 	var rtc WebRTC
 	flags.StringVar(&rtc.Whip, "whip", "", "WHIP endpoint of a source that nobody publishes to")
@@ -61,7 +62,7 @@ func run(ctx context.Context, arguments []string, out, complaints io.Writer) int
 	}
 	report := NewReport()
 	if flags.NArg() == 1 {
-		check := &Checker{Report: report, Client: NewClient(), Length: *length, Master: flags.Arg(0), Manifest: *manifest}
+		check := &Checker{Report: report, Client: NewClient(), Length: *length, Master: flags.Arg(0), Manifest: *manifest, Schema: *schema}
 		if err := check.start(ctx); err != nil {
 			fmt.Fprintln(complaints, "conformance:", err)
 			return exitUsage

@@ -39,6 +39,7 @@ func (c *Checker) judgeManifest(ctx context.Context) {
 		c.Report.NotYet("D03", "no dynamic MPD at "+c.Manifest)
 		return
 	}
+	c.judgeSchema(ctx, m)
 	c.judgeFrame(m)
 	offset := c.judgeClock(ctx, m)
 	for _, s := range m.sets {

@@ -15,10 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// What `make faults` makes long: how much is stored, and how often each player
+// What `make players` and `make faults` make long: how much is stored, and how often each player
 // seeks in each piece.
 const (
 	seekHistory = "MILLRACE_TEST_HISTORY" // as "2h"
@@ -28,7 +29,7 @@ const (
 // seekLength is how much history the test has, and how often it seeks.
 func seekLength(t *testing.T) (history time.Duration, seeks int) {
 	t.Helper()
-	history, seeks = 2*time.Minute, 2
+	history, seeks = 2*time.Minute, 1
 	var err error
 	if text := os.Getenv(seekHistory); text != "" {
 		history, err = time.ParseDuration(text)
@@ -48,20 +49,37 @@ type seekReport struct {
 	Seeks      int
 	Stuck      []float64
 	Astray     [][2]float64
+	Hurried    []float64    // rates other than 1 at which it played of itself
 	Row        [][2]float64 // where each seek went to, and where the picture was then
 	From, To   float64
 	Slowest    float64 // ms
 	Width      int
+	Tile       []int // columns, rows, and the size in pixels of the sheet of a thumbnail
 }
 
-// TestPlayersSeekInWhatIsStored plays start-over, a long VOD, a range with a gap
-// and a clip in every player that viewers use, and seeks in each at random.
+// TestPlayersSeekInWhatIsStored plays start-over, a long VOD, a range with a gap,
+// one over a change of rungs, and clips in every player that viewers use, and seeks
+// in each at random. `make players` makes it long.
 func TestPlayersSeekInWhatIsStored(t *testing.T) {
 	history, seeks := seekLength(t)
 	a := newArchive(t, history)
 	t.Run("browser", func(t *testing.T) { a.seekInBrowser(t, seeks, os.Getenv(seekTimes) != "") })
 	t.Run("ffmpeg", func(t *testing.T) { a.seekWith(t, seeks, "ffmpeg", playWithFFmpeg) })
 	t.Run("GStreamer", func(t *testing.T) { a.seekWith(t, seeks, "gst-play-1.0", playWithGStreamer) })
+}
+
+// briefly is what each player plays in the test's short form: what is hardest for it.
+var briefly = map[string][]string{
+	"hls": {"exact", "rungs"}, "shaka": {"start-over", "gap"}, "shaka-hls": {"vod"}, "dash": {"start-over", "gap"},
+}
+
+// plays says whether a player plays a piece in the test.
+func plays(player, piece string, long bool) bool {
+	clip := piece == "fast" || piece == "exact"
+	if clip && (player == "shaka" || player == "dash") {
+		return false // it has no manifest
+	}
+	return long || slices.Contains(briefly[player], piece)
 }
 
 func (a *archive) seekInBrowser(t *testing.T, seeks int, long bool) {
@@ -73,16 +91,14 @@ func (a *archive) seekInBrowser(t *testing.T, seeks int, long bool) {
 	const patience = 60 // seconds: a busy machine is no error of a player's
 	args := []string{"browser/seek.mjs", playerPage(t), strconv.Itoa(seeks), strconv.Itoa(patience), "10", folder}
 	watched := 0
-	for name, base := range a.pieces() {
-		for _, player := range []string{"hls", "shaka", "dash"} {
-			switch {
-			case name == "clip" && player != "hls":
-				continue // it has no manifest
-			case !long && player != "hls" && name != "gap", !long && name == "vod":
-				continue // a gap is the hardest
+	names := map[string]string{}
+	for piece, base := range a.pieces() {
+		names[base] = piece
+		for player := range briefly {
+			if plays(player, piece, long) {
+				args = append(args, player+"="+base)
+				watched++
 			}
-			args = append(args, player+"="+base)
-			watched++
 		}
 	}
 	command := exec.CommandContext(t.Context(), "node", args...)
@@ -95,14 +111,26 @@ func (a *archive) seekInBrowser(t *testing.T, seeks int, long bool) {
 		var r seekReport
 		require.NoError(t, json.Unmarshal(line, &r), string(line))
 		reports++
-		t.Logf("%s %s: %d seeks in %.0f-%.0f s, the slowest %.0f ms, stuck %v, astray %v, errors %v, %v", r.Name, r.Base, r.Seeks, r.From, r.To, r.Slowest, r.Stuck, r.Astray, r.Errors, r.Row)
-		require.Empty(t, r.Errors, r.Name)
-		require.Equal(t, seeks, r.Seeks)
-		require.Empty(t, r.Stuck, r.Name)
-		require.Empty(t, r.Astray, r.Name)
-		require.Contains(t, []int{320, 640}, r.Width)
+		piece := names[r.Base]
+		t.Logf("%s %s: %d seeks in %.0f-%.0f s, the slowest %.0f ms, stuck %v, astray %v, hurried %v, tile %v, errors %v", r.Name, piece, r.Seeks, r.From, r.To,
+			r.Slowest, r.Stuck, r.Astray, r.Hurried, r.Tile, r.Errors)
+		r.check(t, piece, seeks)
 	}
 	require.Equal(t, watched, reports)
+}
+
+func (r seekReport) check(t *testing.T, piece string, seeks int) {
+	t.Helper()
+	what := r.Name + " " + piece
+	assert.Empty(t, r.Errors, what)
+	assert.Equal(t, seeks, r.Seeks, what)
+	assert.Empty(t, r.Stuck, "%s: %v", what, r.Row)
+	assert.Empty(t, r.Astray, "%s: %v", what, r.Row)
+	assert.Empty(t, r.Hurried, what)
+	assert.Contains(t, []int{320, 426, 640}, r.Width, what)
+	if piece == "vod" && r.Name != "hls" { // which shows no thumbnails
+		assert.Equal(t, []int{5, 5, 800, 450}, r.Tile, what)
+	}
 }
 
 // seekWith plays a little of each piece from random positions on.
@@ -111,22 +139,18 @@ func (a *archive) seekWith(t *testing.T, seeks int, program string, play func(ct
 		t.Skip(program + " is not installed")
 	}
 	rnd := rand.New(rand.NewPCG(3, 4))
-	length := map[string]float64{
-		"vod": float64(a.present-a.gap-gapSegments) * 3.2, "gap": (2*gapAfter + gapSegments) * 3.2, "clip": 20,
-	}
-	length["start-over"] = length["vod"]
-	pieces := a.pieces()
-	for _, name := range []string{"start-over", "vod", "gap", "clip"} {
+	pieces, lengths := a.pieces(), a.lengths()
+	for _, name := range []string{"start-over", "vod", "gap", "fast", "exact"} {
 		urls := []string{pieces[name] + "/index.m3u8"}
-		if name == "clip" {
+		switch {
+		case name == "fast":
 			urls = append(urls, pieces[name]+".mp4")
-		}
-		if name != "start-over" && name != "clip" && program == "ffmpeg" {
+		case name == "vod" && program == "ffmpeg": // of several periods it plays the longest only
 			urls = append(urls, pieces[name]+"/manifest.mpd")
 		}
 		for _, url := range urls {
 			for range seeks {
-				from := rnd.Float64() * (length[name] - 5)
+				from := rnd.Float64() * (lengths[name] - 5)
 				if name == "start-over" || program == "ffmpeg" && strings.HasSuffix(url, ".m3u8") {
 					// Neither seeks in what has no end yet; after a seek in HLS, ffmpeg takes
 					// segments of more than one fragment apart at the wrong places.
@@ -138,6 +162,7 @@ func (a *archive) seekWith(t *testing.T, seeks int, program string, play func(ct
 				require.NoError(t, play(t.Context(), url, from), "%s from %.1f s on", url, from)
 			}
 		}
+		t.Logf("%s: %d plays", name, seeks*len(urls))
 	}
 }
 

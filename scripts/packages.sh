@@ -62,6 +62,7 @@ ui_packages() {
 
 test_packages() {
 	want ffmpeg tool ffmpeg
+	want libxml2-utils tool xmllint
 	# Ubuntu's package of this name only points to a snap.
 	if is_debian; then want chromium tool chromium; fi
 	# Where there is another clang only, the embedded PTX is taken as it is.

@@ -8,7 +8,7 @@ const patience = 1000 * Number(query.get("patience")); // for a seek, ms
 const video = document.getElementById("video");
 document.getElementById("name").textContent = `${name} ${base}`;
 
-const report = (window.report = { name, base, errors: [], seeks: 0, stuck: [], astray: [], row: [], from: 0, to: 0, slowest: 0, width: 0, done: false });
+const report = (window.report = { name, base, errors: [], seeks: 0, stuck: [], astray: [], hurried: [], row: [], from: 0, to: 0, slowest: 0, width: 0, tile: null, done: false });
 
 const fail = (what) => report.errors.push(String(what));
 addEventListener("error", (e) => fail(e.message));
@@ -28,21 +28,52 @@ const players = {
     player.attachMedia(video);
     return seekable;
   },
-  async shaka() {
-    shaka.polyfill.installAll();
-    const player = new shaka.Player();
-    await player.attach(video);
-    player.addEventListener("error", (e) => fail(`shaka ${e.detail.code} ${JSON.stringify(e.detail.data?.slice(0, 2))}`));
-    await player.load(`${base}/manifest.mpd`);
-    return () => [player.seekRange().start, player.seekRange().end];
-  },
+  shaka: () => watchWithShaka("manifest.mpd"),
+  "shaka-hls": () => watchWithShaka("index.m3u8"),
   dash() {
     const player = dashjs.MediaPlayer().create();
     player.on(dashjs.MediaPlayer.events.ERROR, (e) => fail(`dash.js ${e.error?.code} ${e.error?.message}`));
     player.initialize(video, `${base}/manifest.mpd`, true);
+    thumbnail = async (time) => {
+      const found = await new Promise((resolve) => player.provideThumbnail(time, resolve));
+      return found && { url: found.url, columns: 0, rows: 0, width: found.width, height: found.height };
+    };
     return seekable;
   },
 };
+
+async function watchWithShaka(document) {
+  shaka.polyfill.installAll();
+  const player = new shaka.Player();
+  await player.attach(video);
+  player.addEventListener("error", (e) => {
+    if (e.detail.code === shaka.util.Error.Code.SEGMENT_MISSING) return; // what it says of EXT-X-GAP, and goes on
+    fail(`shaka ${e.detail.code} ${JSON.stringify(e.detail.data?.slice(0, 2))}`);
+  });
+  await player.load(`${base}/${document}`);
+  thumbnail = async (time) => {
+    const track = player.getImageTracks()[0];
+    const found = track && (await player.getThumbnails(track.id, time));
+    return found && { url: found.uris[0], width: found.width, height: found.height };
+  };
+  return () => [player.seekRange().start, player.seekRange().end];
+}
+
+// thumbnail is what the player knows of the picture to show for a time: the sheet's
+// address and the size of a tile.
+let thumbnail = async () => null;
+
+// look loads the sheet of a thumbnail, and says how many tiles it has, and its size.
+async function look(time) {
+  const found = await thumbnail(time);
+  if (!found) return null;
+  const image = new Image();
+  image.crossOrigin = "anonymous";
+  image.src = found.url;
+  await image.decode();
+  const [width, height] = [image.naturalWidth, image.naturalHeight];
+  return [Math.round(width / found.width), Math.round(height / found.height), width, height];
+}
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -58,7 +89,8 @@ async function until(condition) {
 async function playsOn() {
   if (!(await until(() => !video.seeking && video.readyState >= 2))) return false;
   const from = video.currentTime;
-  return until(() => video.currentTime > from + 0.2 || video.ended);
+  // As long as players take to go back to the live edge, if they do.
+  return until(() => video.currentTime > from + 0.7 || video.ended);
 }
 
 // A fixed row of numbers in [0, 1), so that a failure can be seen again.
@@ -78,6 +110,8 @@ async function run() {
     // that away in time: a viewer would ask again.
     if (!(await seek(target)) && !(await seek(target))) report.astray.push([target, video.currentTime]);
   }
+  const [from, to] = range();
+  report.tile = await look((from + to) / 2);
 }
 
 // seek says whether the picture moves near the target afterwards; over a gap it
@@ -90,6 +124,7 @@ async function seek(target) {
     report.stuck.push(target);
     return true;
   }
+  if (video.playbackRate !== 1) report.hurried.push(video.playbackRate);
   report.row.push([target, video.currentTime]);
   report.slowest = Math.max(report.slowest, performance.now() - begun);
   return video.currentTime >= target - 4 && video.currentTime <= target + Number(query.get("gap")) + 8;

@@ -108,7 +108,7 @@ func TestLadderOfSeveralCodecs(t *testing.T) {
 	m, _ := liveMPD(t, g, k)
 	m.Windows = nil
 	for _, r := range renditions {
-		m.Windows = append(m.Windows, Window{r, described(r, k, 3, 4)})
+		m.Windows = append(m.Windows, Window{Rendition: r, Segments: described(r, k, 3, 4)})
 	}
 	var rungs []string
 	for _, set := range parseMPD(t, m).Periods[0].AdaptationSets {

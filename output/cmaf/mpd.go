@@ -15,6 +15,9 @@ import (
 type Window struct {
 	Rendition *Rendition
 	Segments  []Segment // as in MediaPlaylist.Segments
+	// Over says of a window of a span that the rendition, or its init section, is
+	// used no more after it.
+	Over bool
 }
 
 // present is the window from where on the rendition's present init section
@@ -22,7 +25,7 @@ type Window struct {
 func (w Window) present() Window {
 	for i := len(w.Segments) - 1; i >= 0; i-- {
 		if name := w.Segments[i].InitName; name != "" && name != w.Rendition.InitName {
-			return Window{w.Rendition, w.Segments[i+1:]}
+			return Window{Rendition: w.Rendition, Segments: w.Segments[i+1:]}
 		}
 	}
 	return w
@@ -31,8 +34,13 @@ func (w Window) present() Window {
 // MPD is everything that a DASH manifest of a channel says. Segment k has the
 // number k and the decode time k*D, both since availabilityStartTime, the Unix
 // epoch: what a client computes from its clock is a segment's name (C11).
+//
+// A span (Origin) counts from its beginning instead, in a period for each change
+// of renditions or of their init sections, and each side of a gap.
 type MPD struct {
-	Windows []Window // video in ladder order, then audio
+	// Windows are video in ladder order, then audio. A span may have several of a
+	// rendition, in order of time, each with the init section of its Rendition.
+	Windows []Window
 	// Static makes a presentation of what is there; it does not change.
 	Static bool
 	// PublishTime is now on the timeline. Two manifests of one instant are equal.
@@ -43,9 +51,13 @@ type MPD struct {
 	TimeURL string
 	// Latency is where players should stay behind live; 0 means DefaultLatency.
 	Latency time.Duration
-	// Anywhere says that viewers may be anywhere in what is listed, as in
-	// start-over: no latency is asked for, to which dash.js would bring them back.
-	Anywhere bool
+	// Origin is when a span begins: time zero of its presentation, the same while it
+	// grows and once it has ended, so that it must not move. 0 is the epoch, as live
+	// has it. Of a span whole segments only are told, and viewers may be anywhere in
+	// it: nothing is said of low latency, for which dash.js would play faster, or go
+	// back to the end, once a viewer has moved the video element itself; and no buffer
+	// depth, with which the beginning would move away until the next update.
+	Origin media.Time
 	// Base stands before RENDITION/ in the names of segments; "" or ending in "/".
 	Base string
 	// Thumbnails stand in static manifests; nil for none.
@@ -66,7 +78,8 @@ const productionDelay = 100 * time.Millisecond
 const numberedUpdate = 4
 
 const (
-	profiles         = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019,http://www.dashif.org/guidelines/low-latency-live-v5"
+	profiles         = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
+	lowLatency       = ",http://www.dashif.org/guidelines/low-latency-live-v5"
 	isoTimeScheme    = "urn:mpeg:dash:utc:http-iso:2014"
 	epoch            = "1970-01-01T00:00:00Z"
 	roleScheme       = "urn:mpeg:dash:role:2011"
@@ -105,29 +118,35 @@ func (m *MPD) marshal() ([]byte, error) {
 	grid := m.Windows[0].Rendition.Grid
 	out.MinBufferTime = duration(time.Duration(grid.Rate.At(grid.GOPFrames())))
 	out.MaxSegmentDuration = duration(grid.SegmentDuration() + accessUnitMax)
-	period := mpd.NewPeriod()
-	period.Id = "P0"
-	zero := mpd.Duration(0)
-	period.Start = &zero
-	if m.Static {
-		start, end := m.span()
-		out.MediaPresentationDuration = duration(end.Sub(start))
-	} else {
-		m.describeLive(out)
+	start, end := m.span()
+	switch {
+	case m.Static:
+		if m.Origin == 0 {
+			m.Origin = start
+		}
+		out.MediaPresentationDuration = duration(end.Sub(m.Origin))
+	case m.atEdge():
+		m.describeEdge(out, start)
+	default:
+		m.describeSpan(out, start)
 	}
-	out.AppendPeriod(period)
-	for _, kind := range []media.Kind{media.Video, media.Audio} {
-		m.appendSets(period, kind)
-	}
-	if m.Static && m.Thumbnails != nil {
-		period.AppendAdaptationSet(m.Thumbnails.set(uint32(len(period.AdaptationSets))))
+	runs := m.runs()
+	for i := range runs {
+		period := m.period(&runs[i])
+		if m.Static && m.Thumbnails != nil && len(runs) == 1 {
+			period.AppendAdaptationSet(m.Thumbnails.set(uint32(len(period.AdaptationSets))))
+		}
+		out.AppendPeriod(period)
 	}
 	text, err := out.WriteToString("  ", true)
 	if err != nil {
 		return nil, fmt.Errorf("write MPD: %w", err)
 	}
-	return append([]byte(text), '\n'), nil
+	return append(lostFirst([]byte(text)), '\n'), nil
 }
+
+// atEdge says that viewers follow the live edge.
+func (m *MPD) atEdge() bool { return !m.Static && m.Origin == 0 }
 
 // accessUnitMax is how much longer than the grid's an audio segment can be.
 const accessUnitMax = 22 * time.Millisecond
@@ -151,43 +170,47 @@ func (m *MPD) span() (start, end media.Time) {
 	return start, end
 }
 
-// describeLive says what a client needs to find the live edge.
-func (m *MPD) describeLive(out *mpd.MPD) {
+// describeClock says what a client needs to know of the time.
+func (m *MPD) describeClock(out *mpd.MPD) {
 	grid := m.Windows[0].Rendition.Grid
-	latency := m.Latency
-	if latency == 0 {
-		latency = DefaultLatency
-	}
-	out.AvailabilityStartTime = epoch
 	out.PublishTime = mpd.DateTime(m.PublishTime.UTC().Format(mpdTimeFormat))
 	out.MinimumUpdatePeriod = duration(time.Duration(grid.Rate.At(grid.GOPFrames()))) // to hear of the next segment
-	if m.numbered() {
-		out.MinimumUpdatePeriod = duration(numberedUpdate * grid.SegmentDuration())
-	}
-	start, _ := m.span()
-	out.TimeShiftBufferDepth = duration(max(min(m.Depth, m.PublishTime.Sub(start)), 0))
-	out.SuggestedPresentationDelay = duration(latency)
-	if !m.Anywhere {
-		milliseconds := uint32(latency.Milliseconds())
-		out.ServiceDescription = []*mpd.ServiceDescriptionType{{
-			Latencies: []*mpd.LatencyType{{
-				ReferenceId: referenceTimeID, Target: mpd.Ptr(milliseconds),
-				Min: mpd.Ptr(milliseconds / 2), Max: mpd.Ptr(milliseconds * 2),
-			}},
-			PlaybackRates: []*mpd.PlaybackRateType{{Min: minPlaybackRate, Max: maxPlaybackRate}},
-		}}
-	}
 	out.UTCTimings = []*mpd.DescriptorType{{SchemeIdUri: isoTimeScheme, Value: m.TimeURL}}
 	// The timeline counts as UTC reads, without leap seconds: no correction.
 	out.LeapSecondInformation = &mpd.LeapSecondInformationType{}
 }
 
+// describeEdge says what a client needs to find the live edge, and how close to
+// stay to it.
+func (m *MPD) describeEdge(out *mpd.MPD, start media.Time) {
+	latency := m.Latency
+	if latency == 0 {
+		latency = DefaultLatency
+	}
+	m.describeClock(out)
+	out.Profiles += lowLatency
+	out.AvailabilityStartTime = epoch
+	if m.numbered() {
+		out.MinimumUpdatePeriod = duration(numberedUpdate * m.Windows[0].Rendition.Grid.SegmentDuration())
+	}
+	out.TimeShiftBufferDepth = duration(max(min(m.Depth, m.PublishTime.Sub(start)), 0))
+	out.SuggestedPresentationDelay = duration(latency)
+	milliseconds := uint32(latency.Milliseconds())
+	out.ServiceDescription = []*mpd.ServiceDescriptionType{{
+		Latencies: []*mpd.LatencyType{{
+			ReferenceId: referenceTimeID, Target: mpd.Ptr(milliseconds),
+			Min: mpd.Ptr(milliseconds / 2), Max: mpd.Ptr(milliseconds * 2),
+		}},
+		PlaybackRates: []*mpd.PlaybackRateType{{Min: minPlaybackRate, Max: maxPlaybackRate}},
+	}}
+}
+
 // appendSets adds one adaptation set for each codec of the video ladder, among whose
 // rungs players may switch, or one for each audio rendition.
-func (m *MPD) appendSets(period *mpd.Period, kind media.Kind) {
+func (m *MPD) appendSets(period *mpd.Period, run *run, kind media.Kind) {
 	byCodec := map[media.Codec]*mpd.AdaptationSetType{}
-	for i := range m.Windows {
-		w := &m.Windows[i]
+	for i := range run.windows {
+		w := &run.windows[i]
 		r := w.Rendition
 		if r.Track.Kind != kind {
 			continue
@@ -204,7 +227,7 @@ func (m *MPD) appendSets(period *mpd.Period, kind media.Kind) {
 			representation.Width, representation.Height, representation.Sar = uint32(r.Width), uint32(r.Height), "1:1"
 			set.MaxWidth, set.MaxHeight = max(set.MaxWidth, uint32(r.Width)), max(set.MaxHeight, uint32(r.Height))
 		}
-		representation.SegmentTemplate = m.template(w)
+		representation.SegmentTemplate = m.template(w, run.start)
 		set.AppendRepresentation(representation)
 	}
 }
@@ -228,7 +251,7 @@ func (m *MPD) newSet(id uint32, w *Window) *mpd.AdaptationSetType {
 			SchemeIdUri: mpd.AUDIO_CHANNEL_CONFIGURATION_CICP, Value: strconv.Itoa(r.Track.Channels),
 		}}
 	}
-	if m.Static {
+	if !m.atEdge() {
 		return set
 	}
 	last := &w.Segments[len(w.Segments)-1]
@@ -256,17 +279,18 @@ func (m *MPD) numbered() bool {
 			return false
 		}
 	}
-	return !m.Static
+	return m.atEdge()
 }
 
 // template names segments by number, with a timeline where @duration is not exact.
-func (m *MPD) template(w *Window) *mpd.SegmentTemplateType {
+// The period begins at start.
+func (m *MPD) template(w *Window, start media.Time) *mpd.SegmentTemplateType {
 	r := w.Rendition
 	t := mpd.NewSegmentTemplate()
 	t.Initialization = m.Base + "$RepresentationID$/" + r.InitName
 	t.Media = m.Base + "$RepresentationID$/$Number$.m4s"
 	t.Timescale = mpd.Ptr(r.Timescale())
-	if !m.Static {
+	if m.atEdge() {
 		part := time.Duration(r.partTarget()) * time.Microsecond
 		offset := r.Grid.SegmentDuration() - part - productionDelay
 		t.AvailabilityTimeOffset = mpd.FloatInf64(float64(offset.Milliseconds()) / 1000)
@@ -279,9 +303,9 @@ func (m *MPD) template(w *Window) *mpd.SegmentTemplateType {
 		return t
 	}
 	t.StartNumber = mpd.Ptr(uint32(w.Segments[0].Number))
-	if m.Static {
-		start, _ := m.span()
+	if !m.atEdge() {
 		t.PresentationTimeOffset = mpd.Ptr(uint64(max(start.Ticks(int64(r.Timescale())), 0)))
+		t.FailoverContent = w.lost()
 	}
 	t.SegmentTimeline = w.timeline()
 	return t

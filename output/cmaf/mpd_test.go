@@ -16,7 +16,7 @@ func liveMPD(t testing.TB, g Grid, k int64) (*MPD, []*Rendition) {
 	renditions := channelRenditions(t, g)
 	m := &MPD{Depth: time.Hour, TimeURL: "/time"}
 	for _, r := range renditions {
-		m.Windows = append(m.Windows, Window{r, described(r, k, 3, 4)})
+		m.Windows = append(m.Windows, Window{Rendition: r, Segments: described(r, k, 3, 4)})
 	}
 	m.PublishTime = g.Rate.At(g.PartStart(k+3, 4)).Add(50 * time.Millisecond)
 	return m, renditions
@@ -128,7 +128,7 @@ func TestTimelineOfGaps(t *testing.T) {
 	segments := described(r, k, 8, 5)
 	segments[2].Parts = segments[2].Parts[:7] // a short one,
 	segments = append(segments[:3], segments[5:]...)
-	m := &MPD{Windows: []Window{{r, segments}, {renditions[1], described(renditions[1], k, 8, 5)}}, PublishTime: noon, TimeURL: "/time"}
+	m := &MPD{Windows: []Window{{Rendition: r, Segments: segments}, {Rendition: renditions[1], Segments: described(renditions[1], k, 8, 5)}}, PublishTime: noon, TimeURL: "/time"}
 	template := parseMPD(t, m).Periods[0].AdaptationSets[0].Representations[0].SegmentTemplate
 	number, at := int64(*template.StartNumber), uint64(0)
 	seen := map[int64][2]int64{}

@@ -2,6 +2,7 @@ package cmaf
 
 import (
 	"bytes"
+	"compress/gzip"
 	"math"
 	"strings"
 	"testing"
@@ -243,7 +244,7 @@ func TestGapsAtTheEnds(t *testing.T) {
 	require.Equal(t, [2]int64{559_642_512, 0}, [2]int64{number, int64(part)})
 	golden(t, "gaps-at-ends.m3u8", p.Marshal())
 
-	m := &MPD{Windows: []Window{{renditions[0], segments}}, PublishTime: g.SegmentTime(559_642_512), Depth: time.Hour}
+	m := &MPD{Windows: []Window{{Rendition: renditions[0], Segments: segments}}, PublishTime: g.SegmentTime(559_642_512), Depth: time.Hour}
 	require.Equal(t, 12*g.SegmentDuration(), time.Duration(*parseMPD(t, m).TimeShiftBufferDepth))
 }
 
@@ -252,6 +253,35 @@ func TestPlaylistOfNothing(t *testing.T) {
 	p := &MediaPlaylist{Rendition: renditions[0], LowLatency: true, PartHoldBack: PartHoldBack(renditions)}
 	require.Zero(t, p.Skippable())
 	require.NotContains(t, string(p.AppendDelta(nil)), "PRELOAD-HINT")
+}
+
+// A day of segments in one playlist is below 100 kB compressed, at every rate.
+func TestDayIsSmall(t *testing.T) {
+	for _, rate := range contractRates {
+		g := gridOf(t, rate)
+		for _, r := range channelRenditions(t, g) {
+			k := g.SegmentAt(noon)
+			p := &MediaPlaylist{
+				Rendition: r, Type: Event, Segments: described(r, k, int(g.SegmentAt(noon.Add(24*time.Hour))-k), 0), Base: "../../../../live/main/" + r.ID + "/",
+			}
+			var small bytes.Buffer
+			w := gzip.NewWriter(&small)
+			_, err := w.Write(p.Append(nil))
+			require.NoError(t, err)
+			require.NoError(t, w.Close())
+			require.Less(t, small.Len(), 100_000, "%s %s", rate, r.ID)
+			t.Logf("%s %s: %d bytes", rate, r.ID, small.Len())
+		}
+	}
+}
+
+func BenchmarkPlaylistOfADay(b *testing.B) {
+	renditions := channelRenditions(b, gridOf(b, "30"))
+	p := &MediaPlaylist{Rendition: renditions[0], Type: Event, Segments: described(renditions[0], 559_642_500, 27_000, 0), Base: "../../../../live/main/v720/"}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Append(nil)
+	}
 }
 
 func BenchmarkPlaylistOfTwoHours(b *testing.B) {

@@ -1,6 +1,7 @@
 package cmaf
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -83,11 +84,13 @@ func (p *MediaPlaylist) entries(yield func(entry) bool) {
 				}
 			}
 		}
-		e := gap(s.Number)
+		var e entry
 		if len(s.Parts) > 0 {
 			init = p.initName(s)
 			e = entry{number: s.Number, segment: s, init: init}
 			e.start, e.end = p.Rendition.Extent(s)
+		} else {
+			e = gap(s.Number)
 		}
 		if !yield(e) {
 			return
@@ -103,6 +106,7 @@ func (p *MediaPlaylist) initName(s *Segment) string {
 }
 
 func (p *MediaPlaylist) appendFrom(dst []byte, skip int) []byte {
+	dst = slices.Grow(dst, p.size(skip))
 	dst = p.appendHeader(dst, skip)
 	partsFrom := p.boundary(partTargets)
 	index, previous := 0, entry{}
@@ -114,6 +118,13 @@ func (p *MediaPlaylist) appendFrom(dst []byte, skip int) []byte {
 		index++
 	}
 	return p.appendFooter(dst)
+}
+
+// size is about how long the playlist is, in bytes: a day of it is written in one
+// piece of memory.
+func (p *MediaPlaylist) size(skip int) int {
+	const entry, around = len("#EXTINF:3.200000,\n560432067.m4s\n"), 8 << 10
+	return around + max(len(p.Segments)-skip, 0)*(entry+len(p.Base))
 }
 
 func (p *MediaPlaylist) appendHeader(dst []byte, skip int) []byte {
@@ -145,7 +156,8 @@ func (p *MediaPlaylist) appendHeader(dst []byte, skip int) []byte {
 func (p *MediaPlaylist) appendType(dst []byte) []byte {
 	switch p.Type {
 	case Event:
-		return append(dst, "#EXT-X-PLAYLIST-TYPE:EVENT\n"...)
+		// One who looks at what has begun wants to see how it began (§4.4.2.2). Not 0, which gohlslib takes for a missing value.
+		return append(dst, "#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-START:TIME-OFFSET=0.001\n"...)
 	case VOD:
 		return append(dst, "#EXT-X-PLAYLIST-TYPE:VOD\n"...)
 	}

@@ -43,7 +43,7 @@ func (h *Handler) serveClip(w http.ResponseWriter, r *http.Request, id, rest str
 	if !ok {
 		return
 	}
-	v := clipView{view{documents: d, from: clip.From, path: "../../live/" + d.channel.id + "/", kind: cmaf.VOD, ended: true}, clip}
+	v := clipView{view{documents: d, from: clip.From, origin: clip.From, path: "../../live/" + d.channel.id + "/", kind: cmaf.VOD, ended: true}, clip}
 	v.to = min(clip.To, v.last()+1)
 	over := d.channel.over() || d.edge.Layout.Grid.SegmentTime(clip.To+2) <= h.config.Clock.Now()
 	switch {
@@ -66,28 +66,26 @@ func (h *Handler) serveClip(w http.ResponseWriter, r *http.Request, id, rest str
 // document is what a name below /clips/CLIP/ says, or nil.
 func (v clipView) document(name string) *document {
 	if name == "index.m3u8" {
-		m := cmaf.Multivariant{Renditions: v.edge.Layout.Renditions}
+		m := cmaf.Multivariant{Renditions: v.renditions()}
 		return newDocument(typePlaylist, m.Marshal())
 	}
 	id, name, _ := strings.Cut(name, "/")
-	for _, r := range v.edge.Layout.Renditions {
-		if r.ID == id && name == "index.m3u8" {
-			m := v.mediaPlaylist(r)
-			m.Segments = v.cut(r, m.Segments)
-			if len(m.Segments) == 0 {
-				return nil
-			}
-			return newDocument(typePlaylist, m.Append(nil))
-		}
+	r := v.find(id)
+	if r == nil || name != "index.m3u8" {
+		return nil
 	}
-	return nil
+	m := v.mediaPlaylist(r)
+	if m.Segments = v.cut(r, m.Segments); len(m.Segments) == 0 {
+		return nil
+	}
+	return newDocument(typePlaylist, m.Append(nil))
 }
 
 // start is the first part of the clip's first segment: the last one at or before
 // the first frame that begins with an IDR. It is the same in every rendition.
 func (v clipView) start() int {
 	part := 0
-	for _, r := range v.edge.Layout.Renditions {
+	for _, r := range v.renditions() {
 		row := v.rows(r)
 		if r.Track.Kind != media.Video || len(row) == 0 || row[0].Number != v.clip.From {
 			continue

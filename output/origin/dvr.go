@@ -69,10 +69,12 @@ func (s span) view(d *documents) view {
 		v.to = last - int64((s.rewind+grid.SegmentDuration()-1)/grid.SegmentDuration()) + 1
 		v.from, v.latency = v.to-d.windowSegments(), s.rewind
 	case s.open:
-		v.from, v.to, v.ended, v.kind = grid.SegmentAt(s.start), last+1, d.channel.over(), cmaf.Event
+		v.origin = grid.SegmentAt(s.start)
+		v.from, v.to, v.ended, v.kind = v.origin, last+1, d.channel.over(), cmaf.Event
 	default:
 		to := grid.SegmentAt(s.end-1) + 1
-		v.from, v.to, v.kind = grid.SegmentAt(s.start), min(to, last+1), cmaf.Event
+		v.origin = grid.SegmentAt(s.start)
+		v.from, v.to, v.kind = v.origin, min(to, last+1), cmaf.Event
 		v.ended = to <= last+1 || d.channel.over()
 	}
 	if v.ended {

@@ -54,11 +54,8 @@ func (h *Handler) servePiece(w http.ResponseWriter, r *http.Request, v exactView
 	}
 	defer h.built()
 	var data []byte
-	for _, candidate := range v.edge.Layout.Renditions {
-		if candidate.ID != rendition {
-			continue
-		}
-		p := v.pieces(candidate)
+	if r := v.find(rendition); r != nil {
+		p := v.pieces(r)
 		own := p.first
 		if name == lastPiece {
 			own = p.last
@@ -87,17 +84,15 @@ func (v exactView) document(name string) *document {
 		return v.clipView.document(name)
 	}
 	id, name, _ := strings.Cut(name, "/")
-	for _, r := range v.edge.Layout.Renditions {
-		if r.ID != id || name != "index.m3u8" {
-			continue
-		}
-		m := v.mediaPlaylist(r)
-		if m.Segments = v.pieces(r).segments(r); len(m.Segments) == 0 {
-			return nil
-		}
-		return newDocument(typePlaylist, m.Append(nil))
+	r := v.find(id)
+	if r == nil || name != "index.m3u8" {
+		return nil
 	}
-	return nil
+	m := v.mediaPlaylist(r)
+	if m.Segments = v.pieces(r).segments(r); len(m.Segments) == 0 {
+		return nil
+	}
+	return newDocument(typePlaylist, m.Append(nil))
 }
 
 // units are those of a rendition that the clip shows: all frames, and the sound

@@ -147,14 +147,17 @@ func (s *stage) await(k int64, p int) {
 	}
 }
 
-// segments puts whole segments [from, to).
+// segments puts whole segments [from, to), no more at a time than a store whose
+// disk is slow keeps in memory.
 func (s *stage) segments(from, to int64) {
 	for k := from; k < to; k++ {
 		for p := range 16 {
 			s.append(k, p)
 		}
+		if (k-from)%8 == 7 || k == to-1 {
+			s.await(k, 15)
+		}
 	}
-	s.await(to-1, 15)
 }
 
 func segmentBytes(r *cmaf.Rendition, k int64, parts int) []byte {

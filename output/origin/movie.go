@@ -73,24 +73,40 @@ func (v view) film(name, rendition string) film {
 	return f
 }
 
-// choose finds the rendition asked for, or the best picture, and the first sound
-// beside it.
+// choose finds the rendition asked for, or the picture that covers most of the
+// view, the best of those that cover the same, and the first sound beside it.
 func (v view) choose(rendition string) (picture, sound *cmaf.Rendition) {
-	for _, r := range v.edge.Layout.Renditions {
+	covers := 0
+	for _, r := range v.renditions() {
 		switch {
 		case r.Track.Kind == media.Audio && r.ID == rendition:
 			return nil, r
 		case r.Track.Kind == media.Audio && sound == nil:
 			sound = r
 		case r.Track.Kind == media.Audio:
-		case r.ID == rendition, rendition == "" && (picture == nil || r.Bandwidth > picture.Bandwidth):
+		case r.ID == rendition:
 			picture = r
+		case rendition == "":
+			held := v.held(r)
+			if held > covers || held == covers && r.Bandwidth > picture.Bandwidth {
+				picture, covers = r, held
+			}
 		}
 	}
 	if picture == nil && rendition != "" {
 		return nil, nil
 	}
 	return picture, sound
+}
+
+// held is how many segments of a rendition the view holds.
+func (v view) held(r *cmaf.Rendition) (n int) {
+	for _, g := range v.rows(r) {
+		if !g.Gap() {
+			n++
+		}
+	}
+	return n
 }
 
 // serveMovie answers with a progressive MP4 file. The length is right from the

@@ -9,7 +9,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/Eyevinn/dash-mpd/mpd"
 	"github.com/stretchr/testify/require"
 
 	"millrace/internal/media"
@@ -52,8 +54,8 @@ func TestSpansThatCannotBeHad(t *testing.T) {
 	require.Equal(t, 404, s.get("/dvr/main/"+s.at(s.first, 0)+"-now/index.m3u8").StatusCode, "a deleted channel")
 }
 
-// Over a gap a playlist says so and goes on; over a change of rungs it has the
-// present rungs only, as far as they go back.
+// Over a gap a playlist says so and goes on; over a change of rungs it has those of
+// before and those of after, each with gaps where it has nothing.
 func TestSpansOverAGapAndAChangeOfRungs(t *testing.T) {
 	s := newStage(t)
 	s.segments(s.first, s.first+6)
@@ -67,16 +69,106 @@ func TestSpansOverAGapAndAChangeOfRungs(t *testing.T) {
 	span := "/dvr/main/" + s.at(s.first, 0) + "-" + s.at(s.first+15, 0) + "/"
 
 	all := s.get(span + "index.m3u8").body
-	require.Contains(t, all, "v480/index.m3u8")
-	require.NotContains(t, all, "v240/index.m3u8")
-	kept := s.get(span + "v720/index.m3u8").body
-	require.Equal(t, 3, strings.Count(kept, "#EXT-X-GAP"))
-	require.Equal(t, 15, strings.Count(kept, "#EXTINF"))
-	require.Equal(t, 2, strings.Count(kept, "#EXT-X-PROGRAM-DATE-TIME"), "at the beginning and after the gap")
-	require.Equal(t, 6, strings.Count(s.get(span+"v480/index.m3u8").body, "#EXTINF"))
-	require.Equal(t, 404, s.get(span+"v240/index.m3u8").StatusCode)
+	for rung, gaps := range map[string]int{"v720": 3, "v480": 9, "v240": 9, "audio": 3} {
+		require.Contains(t, all, rung+"/index.m3u8")
+		kept := s.get(span + rung + "/index.m3u8").body
+		require.Equal(t, 15, strings.Count(kept, "#EXTINF"), rung)
+		require.Equal(t, gaps, strings.Count(kept, "#EXT-X-GAP"), rung)
+		require.Contains(t, kept, fmt.Sprintf("#EXT-X-MEDIA-SEQUENCE:%d\n", s.first), rung)
+	}
+	require.Equal(t, 2, strings.Count(s.get(span+"v720/index.m3u8").body, "#EXT-X-PROGRAM-DATE-TIME"), "at the beginning and after the gap")
 	require.Equal(t, 200, s.get(fmt.Sprintf("/live/main/v240/%d.m4s", s.first)).StatusCode, "its media are there")
-	require.Equal(t, 200, s.get(span+"manifest.mpd").StatusCode)
+
+	manifest := s.manifest(span)
+	require.Len(t, manifest.Periods, 2)
+	for i, want := range []struct {
+		start       time.Duration
+		rungs       []string
+		number      int64
+		repetitions int
+	}{{0, []string{"v720", "v240"}, s.first, 5}, {9 * 3200 * time.Millisecond, []string{"v720", "v480"}, s.first + 9, 5}} {
+		period := manifest.Periods[i]
+		require.Equal(t, want.start, time.Duration(*period.Start))
+		for j, representation := range period.AdaptationSets[0].Representations {
+			require.Equal(t, want.rungs[j], representation.Id)
+			template := representation.SegmentTemplate
+			require.EqualValues(t, want.number, *template.StartNumber)
+			require.Equal(t, want.repetitions, template.SegmentTimeline.S[0].R)
+			require.Equal(t, *template.SegmentTimeline.S[0].T, *template.PresentationTimeOffset)
+		}
+	}
+
+	before := "/dvr/main/" + s.at(s.first, 0) + "-" + s.at(s.first+4, 0) + "/"
+	require.NotContains(t, s.get(before+"index.m3u8").body, "v480", "there was none")
+	require.Equal(t, 4, strings.Count(s.get(before+"v240/index.m3u8").body, "#EXTINF"))
+	require.Equal(t, 404, s.get(before+"v480/index.m3u8").StatusCode)
+	require.Len(t, s.manifest(before).Periods, 1)
+}
+
+func (s *stage) manifest(span string) *mpd.MPD {
+	s.t.Helper()
+	a := s.get(span + "manifest.mpd")
+	require.Equal(s.t, 200, a.StatusCode)
+	manifest, err := mpd.MPDFromBytes([]byte(a.body))
+	require.NoError(s.t, err)
+	return manifest
+}
+
+// A manifest has a period on each side of a gap, and what is asked for between
+// them is refused.
+func TestManifestOverAGap(t *testing.T) {
+	s := newStage(t)
+	s.segments(s.first, s.first+6)
+	s.segments(s.first+9, s.first+15)
+	span := "/dvr/main/" + s.at(s.first, 0) + "-" + s.at(s.first+15, 0) + "/"
+	manifest := s.manifest(span)
+	require.Equal(t, 15*3200*time.Millisecond, time.Duration(*manifest.MediaPresentationDuration))
+	require.Len(t, manifest.Periods, 2)
+	for i, from := range []int64{s.first, s.first + 9} {
+		period := manifest.Periods[i]
+		require.Equal(t, time.Duration(from-s.first)*3200*time.Millisecond, time.Duration(*period.Start))
+		require.Nil(t, period.Duration, "dash.js takes their sum for the length")
+		require.Len(t, period.AdaptationSets, 2)
+		for _, representation := range period.AdaptationSets[0].Representations {
+			template := representation.SegmentTemplate
+			require.EqualValues(t, from, *template.StartNumber)
+			require.Equal(t, *template.SegmentTimeline.S[0].T, *template.PresentationTimeOffset)
+			require.Equal(t, 5, template.SegmentTimeline.S[0].R)
+			require.Equal(t, 404, s.get(fmt.Sprintf("/live/main/%s/%d.m4s", representation.Id, s.first+7)).StatusCode)
+		}
+	}
+}
+
+// The time of a span begins with it and does not move while it grows, nor when it
+// has ended.
+func TestTimeOfASpan(t *testing.T) {
+	s := newStage(t)
+	s.segments(s.first, s.first+6)
+	over, ending := "/dvr/main/"+s.at(s.first+1, 0)+"-now/", "/dvr/main/"+s.at(s.first+1, 0)+"-"+s.at(s.first+9, 0)+"/"
+	zero := s.layout.Grid.SegmentTime(s.first + 1).UTC().Format("2006-01-02T15:04:05.000Z")
+	check := func(span string, dynamic bool) {
+		t.Helper()
+		manifest := s.manifest(span)
+		require.Equal(t, dynamic, manifest.GetType() == "dynamic")
+		if dynamic {
+			require.EqualValues(t, zero, manifest.AvailabilityStartTime)
+			require.Nil(t, manifest.TimeShiftBufferDepth, "all since its beginning")
+		}
+		template := manifest.Periods[0].AdaptationSets[0].Representations[0].SegmentTemplate
+		require.EqualValues(t, s.first+1, *template.StartNumber)
+		require.Equal(t, *template.SegmentTimeline.S[0].T, *template.PresentationTimeOffset)
+		require.Nil(t, template.AvailabilityTimeComplete, "players would keep a latency")
+		require.Equal(t, dynamic, strings.Contains(s.get(span+"v720/index.m3u8").body, "#EXT-X-START:TIME-OFFSET="))
+	}
+	check(over, true)
+	check(ending, true)
+	s.segments(s.first+6, s.first+12)
+	check(over, true)
+	check(ending, false)
+
+	early := s.manifest("/dvr/main/" + s.at(s.first-100, 0) + "-now/")
+	require.EqualValues(t, s.layout.Grid.SegmentTime(s.first-100).UTC().Format("2006-01-02T15:04:05.000Z"), early.AvailabilityStartTime)
+	require.Equal(t, 12*3200*time.Millisecond, time.Duration(*early.TimeShiftBufferDepth), "what is left of it")
 }
 
 // Whoever looks back in something that goes on is not asked to return to its end.

@@ -65,9 +65,10 @@ func (s *sheets) put(key string, jpeg []byte) {
 	s.newest = append(s.newest, drawnSheet{key, jpeg})
 }
 
-// smallest is the picture rendition that thumbnails are made of.
+// smallest is the picture rendition whose shape thumbnails have, and of which
+// they are made where it is stored.
 func (v view) smallest() (least *cmaf.Rendition) {
-	for _, r := range v.edge.Layout.Renditions {
+	for _, r := range v.renditions() {
 		if r.Track.Kind == media.Video && (least == nil || r.Bandwidth < least.Bandwidth) {
 			least = r
 		}
@@ -75,14 +76,30 @@ func (v view) smallest() (least *cmaf.Rendition) {
 	return least
 }
 
+// pictures are the segments of numbers [from, to) that thumbnails are made of: of
+// each the smallest that is stored, nil where there is none.
+func (v view) pictures(from, to int64) []*record.Segment {
+	out := make([]*record.Segment, max(to-from, 0))
+	for _, r := range v.renditions() {
+		if r.Track.Kind != media.Video {
+			continue
+		}
+		for _, g := range v.edge.Listing(r.ID).Range(from, to) {
+			least := &out[g.Number-from]
+			if !g.Gap() && (*least == nil || g.Rendition.Bandwidth < (*least).Rendition.Bandwidth) {
+				*least = g
+			}
+		}
+	}
+	return out
+}
+
 // illustrated is the view with thumbnails, which begin with the first segment that
 // is listed, as the time of players does.
 func (v view) illustrated() view {
 	v.drawn = true
-	if r := v.smallest(); r != nil {
-		if rows := v.rows(r); len(rows) > 0 {
-			v.from = max(v.from, rows[0].Number)
-		}
+	if first, _ := v.reach(); first >= 0 {
+		v.from = max(v.from, first)
 	}
 	return v
 }
@@ -117,7 +134,7 @@ func (h *Handler) serveThumbnail(w http.ResponseWriter, r *http.Request, v view,
 		return
 	}
 	sheet := Sheet{Columns: columns, Rows: rows, Width: width, Height: tileHeight(rendition, width)}
-	held := sheet.take(v.edge.Listing(rendition.ID), from, to)
+	held := sheet.take(v.pictures(from, to))
 	if held == 0 {
 		refuse(w, r, http.StatusNotFound, v.ages.plainError)
 		return
@@ -146,18 +163,19 @@ func (h *Handler) serveThumbnail(w http.ResponseWriter, r *http.Request, v view,
 	_, _ = w.Write(jpeg) // the client is gone
 }
 
-// take fills a sheet with the first pictures of segments and says how many there are.
-func (s *Sheet) take(l *record.Listing, from, to int64) (held int) {
-	s.Pictures, s.Tracks = make([][]byte, to-from), make([]*media.Track, to-from)
-	if l == nil {
-		return 0
-	}
-	for _, g := range l.Range(from, to) {
+// take fills a sheet with the first pictures of segments, of which some may be nil,
+// and says how many there are.
+func (s *Sheet) take(row []*record.Segment) (held int) {
+	s.Pictures, s.Tracks = make([][]byte, len(row)), make([]*media.Track, len(row))
+	for i, g := range row {
+		if g == nil {
+			continue
+		}
 		picture, err := g.Picture()
 		if err != nil || picture == nil {
 			continue
 		}
-		s.Pictures[g.Number-from], s.Tracks[g.Number-from] = picture, g.Rendition.Track
+		s.Pictures[i], s.Tracks[i] = picture, g.Rendition.Track
 		held++
 	}
 	return held
@@ -207,11 +225,11 @@ func (v view) thumbnailCues(r *cmaf.Rendition) []byte {
 		ms := r.Grid.SegmentTime(k).Sub(start).Milliseconds()
 		return fmt.Sprintf("%02d:%02d:%02d.%03d", ms/3_600_000, ms/60_000%60, ms/1000%60, ms%1000)
 	}
-	for _, g := range v.rows(r) {
-		if g.Gap() {
+	for i, g := range v.pictures(v.from, v.to) {
+		if g == nil {
 			continue
 		}
-		n := g.Number - v.from
+		n := int64(i)
 		tile := int(n % sheetTiles)
 		out = fmt.Appendf(out, "\n%s --> %s\nthumbnails/%d.jpg#xywh=%d,%d,%d,%d\n", at(g.Number), at(g.Number+1),
 			n/sheetTiles, tile%sheetColumns*tileWidth, tile/sheetColumns*height, tileWidth, height)

@@ -17,7 +17,8 @@ type view struct {
 	from, to int64 // segments [from, to), all of them whole
 	ended    bool  // nothing will be added
 	kind     cmaf.PlaylistType
-	latency  time.Duration // behind live; 0 for the usual
+	latency  time.Duration // behind live where the view follows it; 0 for a span
+	origin   int64         // segment with which a span's time begins while it grows
 	path     string        // from beside the multivariant playlist to the channel's media
 	drawn    bool          // it has thumbnails, counted from its first segment
 }
@@ -92,10 +93,8 @@ func (v view) last() int64 {
 // available is 200, 404 for what is not there yet or never was, or 410.
 func (v view) available() int {
 	status := http.StatusNotFound
-	for _, r := range v.edge.Layout.Renditions {
-		l := v.edge.Listing(r.ID)
+	for _, l := range v.edge.Listings() {
 		switch {
-		case l == nil:
 		case len(l.Range(v.from, v.to)) > 0:
 			return http.StatusOK
 		case v.to <= l.First() && v.to > v.edge.Born:
@@ -109,8 +108,8 @@ func (v view) available() int {
 func (v view) stored() string {
 	grid := v.edge.Layout.Grid
 	first, last := int64(math.MaxInt64), v.last()
-	for _, r := range v.edge.Layout.Renditions {
-		if l := v.edge.Listing(r.ID); l != nil && !l.Empty() {
+	for _, l := range v.edge.Listings() {
+		if !l.Empty() {
 			first = min(first, l.First())
 		}
 	}
@@ -125,7 +124,7 @@ func (v view) stored() string {
 func (v view) document(name string) *document {
 	switch name {
 	case "index.m3u8":
-		m := cmaf.Multivariant{Renditions: v.edge.Layout.Renditions, IFrames: true}
+		m := cmaf.Multivariant{Renditions: v.renditions(), IFrames: true}
 		text := m.Marshal()
 		if v.drawn {
 			text = v.nameThumbnails(text)
@@ -140,10 +139,8 @@ func (v view) document(name string) *document {
 		return v.manifest()
 	}
 	id, name, _ := strings.Cut(name, "/")
-	for _, r := range v.edge.Layout.Renditions {
-		if r.ID == id {
-			return v.rendition(r, name)
-		}
+	if r := v.find(id); r != nil {
+		return v.rendition(r, name)
 	}
 	return nil
 }
@@ -166,7 +163,7 @@ func (v view) rendition(r *cmaf.Rendition, name string) *document {
 func (v view) mediaPlaylist(r *cmaf.Rendition) cmaf.MediaPlaylist {
 	rows := v.rows(r)
 	m := cmaf.MediaPlaylist{
-		Rendition: r, Segments: segments(rows, r), Ended: v.ended, Type: v.kind, PartHoldBack: v.holdBack,
+		Rendition: r, Segments: v.whole(segments(rows, r)), Ended: v.ended, Type: v.kind, PartHoldBack: v.holdBack,
 		Base: "../" + v.path + r.ID + "/",
 	}
 	if len(rows) > 0 {
@@ -176,18 +173,22 @@ func (v view) mediaPlaylist(r *cmaf.Rendition) cmaf.MediaPlaylist {
 }
 
 func (v view) manifest() *document {
-	m := cmaf.MPD{TimeURL: v.timeURL, Base: v.path, Static: v.ended, Latency: v.latency, Anywhere: v.kind == cmaf.Event}
+	m := cmaf.MPD{TimeURL: v.timeURL, Base: v.path, Static: v.ended, Latency: v.latency}
 	if v.drawn {
 		m.Thumbnails = v.thumbnailSet()
 	}
-	for _, r := range v.edge.Layout.Renditions {
+	for _, r := range v.renditions() {
 		rows := v.rows(r)
-		if len(rows) == 0 {
-			continue
+		if v.latency > 0 {
+			m.Windows = append(m.Windows, cmaf.Window{Rendition: r, Segments: segments(rows, r)})
+		} else {
+			m.Windows = append(m.Windows, v.runs(r.ID, rows)...)
 		}
-		m.Windows = append(m.Windows, cmaf.Window{Rendition: r, Segments: segments(rows, r)})
 		m.PublishTime = max(m.PublishTime, end(r, rows))
 		m.Depth = max(m.Depth, m.PublishTime.Sub(r.Grid.SegmentTime(rows[0].Number)))
+	}
+	if v.latency == 0 {
+		m.Origin = v.begins()
 	}
 	text, err := m.Marshal()
 	if err != nil { // no segments

@@ -24,7 +24,7 @@ type Recording struct {
 
 // view is what is there of the recording.
 func (rec Recording) view(d *documents) view {
-	v := view{documents: d, from: rec.From, path: "../../live/" + d.channel.id + "/", kind: cmaf.Event}
+	v := view{documents: d, from: rec.From, origin: rec.From, path: "../../live/" + d.channel.id + "/", kind: cmaf.Event}
 	last := v.last()
 	v.to = min(rec.To, last+1)
 	if v.ended = rec.To <= last+1 || d.channel.over() && rec.To < record.Forever; v.ended {
