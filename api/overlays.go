@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -23,15 +24,17 @@ func (s *Server) ListOverlays(_ context.Context, r ListOverlaysRequestObject) (L
 
 // CreateOverlay answers POST /v1/channels/{id}/overlays.
 func (s *Server) CreateOverlay(ctx context.Context, r CreateOverlayRequestObject) (CreateOverlayResponseObject, error) {
+	var part string
 	changed, err := s.backend.UpdateChannel(ctx, r.Id, Match{Any: true}, func(c Channel) (Channel, error) {
 		if indexOverlay(c.Overlays, r.Body.ID) >= 0 {
 			return c, Exists("overlay", r.Body.ID)
 		}
+		part = fmt.Sprintf("/overlays/%d", len(c.Overlays))
 		c.Overlays = append(slices.Clone(c.Overlays), *r.Body)
 		return c, nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, within(err, part)
 	}
 	return CreateOverlay201JSONResponse{Body: *r.Body, Headers: CreateOverlay201ResponseHeaders{
 		ETag: etag(changed.Revision), Location: "/v1/channels/" + r.Id + "/overlays/" + r.Body.ID,
@@ -68,6 +71,7 @@ func (s *Server) updateOverlay(ctx context.Context, channel, id, ifMatch string,
 	if err != nil {
 		return changed, 0, err
 	}
+	var part string
 	stored, err := s.backend.UpdateChannel(ctx, channel, match, func(c Channel) (Channel, error) {
 		i := indexOverlay(c.Overlays, id)
 		if i < 0 {
@@ -79,10 +83,14 @@ func (s *Server) updateOverlay(ctx context.Context, channel, id, ifMatch string,
 		if changed.ID != id {
 			return c, Invalid(Fault{Pointer: "/id", Detail: "an id never changes; make a new overlay"})
 		}
+		part = fmt.Sprintf("/overlays/%d", i)
 		c.Overlays = slices.Clone(c.Overlays)
 		c.Overlays[i] = changed
 		return c, nil
 	})
+	if part != "" { // the document was refused, not the change
+		err = within(err, part)
+	}
 	return changed, stored.Revision, err
 }
 

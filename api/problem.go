@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 )
@@ -71,6 +72,26 @@ func Invalid(faults ...Fault) *Problem {
 	p := problem(http.StatusUnprocessableEntity, "invalid", "The body does not describe something that can be made.", "")
 	p.Errors = faults
 	return p
+}
+
+// within words an error of a whole document for who changed the part of it at a
+// pointer: faults of that part are named as they stand in it.
+func within(err error, part string) error {
+	var p *Problem
+	if !errors.As(err, &p) || len(p.Errors) == 0 {
+		return err
+	}
+	own := *p
+	own.Errors = make([]Fault, len(p.Errors))
+	for i, fault := range p.Errors {
+		if rest, inside := strings.CutPrefix(fault.Pointer, part); inside && (rest == "" || rest[0] == '/') {
+			fault.Pointer = rest
+		} else {
+			fault.Pointer, fault.Detail = "", "of the channel, "+fault.Pointer+": "+fault.Detail
+		}
+		own.Errors[i] = fault
+	}
+	return &own
 }
 
 // handleError writes any error that a route ended with as a problem.

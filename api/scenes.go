@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -23,15 +24,17 @@ func (s *Server) ListScenes(_ context.Context, r ListScenesRequestObject) (ListS
 
 // CreateScene answers POST /v1/channels/{id}/scenes.
 func (s *Server) CreateScene(ctx context.Context, r CreateSceneRequestObject) (CreateSceneResponseObject, error) {
+	var part string
 	changed, err := s.backend.UpdateChannel(ctx, r.Id, Match{Any: true}, func(c Channel) (Channel, error) {
 		if indexScene(c.Scenes, r.Body.ID) >= 0 {
 			return c, Exists("scene", r.Body.ID)
 		}
+		part = fmt.Sprintf("/scenes/%d", len(c.Scenes))
 		c.Scenes = append(slices.Clone(c.Scenes), *r.Body)
 		return c, nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, within(err, part)
 	}
 	return CreateScene201JSONResponse{Body: *r.Body, Headers: CreateScene201ResponseHeaders{
 		ETag: etag(changed.Revision), Location: "/v1/channels/" + r.Id + "/scenes/" + r.Body.ID,
@@ -68,6 +71,7 @@ func (s *Server) updateScene(ctx context.Context, channel, id, ifMatch string, c
 	if err != nil {
 		return changed, 0, err
 	}
+	var part string
 	stored, err := s.backend.UpdateChannel(ctx, channel, match, func(c Channel) (Channel, error) {
 		i := indexScene(c.Scenes, id)
 		if i < 0 {
@@ -79,10 +83,14 @@ func (s *Server) updateScene(ctx context.Context, channel, id, ifMatch string, c
 		if changed.ID != id {
 			return c, Invalid(Fault{Pointer: "/id", Detail: "an id never changes; make a new scene"})
 		}
+		part = fmt.Sprintf("/scenes/%d", i)
 		c.Scenes = slices.Clone(c.Scenes)
 		c.Scenes[i] = changed
 		return c, nil
 	})
+	if part != "" { // the document was refused, not the change
+		err = within(err, part)
+	}
 	return changed, stored.Revision, err
 }
 

@@ -35,6 +35,10 @@ type contract struct {
 	document *openapi3.T
 	json     []byte
 	router   routers.Router
+	// validated is the document under a version for which the validator uses its
+	// own rules: what it has for 3.1 compiles a schema anew for every parameter of
+	// every request, and tells faults as text only.
+	validated *openapi3.T
 }
 
 func loadContract() (*contract, error) {
@@ -53,13 +57,20 @@ func loadContract() (*contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("route OpenAPI document: %w", err)
 	}
-	return &contract{document, text, router}, nil
+	validated := *document
+	validated.OpenAPI = "3.0.3"
+	return &contract{document, text, router, &validated}, nil
 }
 
 // route finds the operation of a request, or ok false.
 func (c *contract) route(r *http.Request) (route *routers.Route, params map[string]string, ok bool) {
-	route, params, err := c.router.FindRoute(r)
-	return route, params, err == nil
+	found, params, err := c.router.FindRoute(r)
+	if err != nil {
+		return nil, nil, false
+	}
+	own := *found
+	own.Spec = c.validated
+	return &own, params, true
 }
 
 // methods are those that the document has for the path of a request.
@@ -216,6 +227,10 @@ func collectFaults(err error, where string, faults *[]Fault) {
 	case asRequest(err, &request):
 		if request.Parameter != nil {
 			where = "#" + request.Parameter.In + "/" + request.Parameter.Name
+			if words, ok := explainParameter(request); ok {
+				*faults = append(*faults, Fault{Pointer: where, Detail: words})
+				return
+			}
 		}
 		if request.Err == nil {
 			*faults = append(*faults, Fault{Pointer: where, Detail: request.Reason})
