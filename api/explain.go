@@ -74,6 +74,12 @@ func explainValue(schema *openapi3.Schema, field string, value any) string {
 		return fmt.Sprintf("must have at least %d entries", schema.MinItems)
 	}
 	switch {
+	case field == "oneOf" && schema.Description != "":
+		return "has none of the forms that it may have. " + schema.Description
+	case field == "exclusiveMinimum" && schema.ExclusiveMin.Value != nil:
+		return "must be more than " + strconv.FormatFloat(*schema.ExclusiveMin.Value, 'f', -1, 64)
+	case field == "exclusiveMinimum" && schema.Min != nil:
+		return "must be more than " + strconv.FormatFloat(*schema.Min, 'f', -1, 64)
 	case field == "maximum" && schema.Max != nil:
 		return "must be at most " + strconv.FormatFloat(*schema.Max, 'f', -1, 64)
 	case field == "minimum" && schema.Min != nil:

@@ -72,7 +72,9 @@ func (t *Take) setAt(at At) error {
 	if err := json.Unmarshal(text, &instant); err != nil {
 		return Invalid(Fault{Pointer: "/at", Detail: "neither an RFC 3339 instant nor {frame}"})
 	}
-	t.Time = instant.Time
+	if t.Time = instant.Time; t.Time.IsZero() {
+		t.Frame = 1 // as long past
+	}
 	return nil
 }
 

@@ -171,7 +171,10 @@ func readBody(r *http.Request, expected bool) (text []byte, err error) {
 		return nil, problem(http.StatusUnsupportedMediaType, "media-type", "The body must be application/json.", "Send the header Content-Type: application/json.")
 	}
 	var value any
-	if err := json.Unmarshal(text, &value); err != nil {
+	var number *json.UnmarshalTypeError
+	if err := json.Unmarshal(text, &value); errors.As(err, &number) {
+		return nil, problem(http.StatusBadRequest, "bad-json", fmt.Sprintf("The body holds a %.40s, which is too large.", number.Value), "")
+	} else if err != nil {
 		return nil, problem(http.StatusBadRequest, "bad-json", "The body is not JSON: "+err.Error(), "")
 	}
 	// The handlers bind one type; what a merge patch is they know by the route.

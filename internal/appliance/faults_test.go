@@ -42,3 +42,23 @@ func TestFaultsOfTheQuery(t *testing.T) {
 		require.Contains(t, got.body, `"pointer":"`+test.pointer+`"`, test.path)
 	}
 }
+
+// TestFaultsOfAnInstant: whatever somebody takes for an instant or a frame is
+// refused with words, or is one.
+func TestFaultsOfAnInstant(t *testing.T) {
+	c := newClient(t, openNode(t, t.TempDir()), api.ScopeManage)
+	c.must(201, "POST", "/v1/channels", smallChannel)
+	for at, words := range map[string]string{
+		`{"frame":0}`: "an instant, or a frame", `{"frame":-5}`: "an instant, or a frame", `{"frame":1.5}`: "an instant, or a frame", `{"frame":1e30}`: "an instant, or a frame",
+		`"soon"`: "an instant, or a frame", `7`: "an instant, or a frame", `{"frame":9223372036854775807}`: "more than 1m0s ahead",
+		`"2099-01-01T00:00:00Z"`: "more than 1m0s ahead", `"9999-12-31T23:59:59Z"`: "more than 1m0s ahead",
+	} {
+		got := c.must(422, "POST", "/v1/channels/main/cut", `{"at":`+at+`}`)
+		require.Contains(t, got.body, words, at)
+		require.Contains(t, got.body, `"pointer":"/at"`, at)
+	}
+	for _, past := range []string{`"0001-01-01T00:00:00Z"`, `"1969-12-31T23:59:59Z"`, `{"frame":1}`} {
+		require.Contains(t, c.must(409, "POST", "/v1/channels/main/cut", `{"at":`+past+`}`).body, "not-running", past) // it would be told as past
+	}
+	require.Contains(t, c.must(400, "PATCH", "/v1/channels/main/audio/cam1", `{"gainDb":1e999}`).body, "too large")
+}

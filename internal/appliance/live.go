@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -114,14 +115,26 @@ func (c *channels) command(p *program, take api.Take) (worker.Command, media.Rat
 	if take.Expect != "" {
 		command.Expect = &take.Expect
 	}
-	if !take.Time.IsZero() {
-		// The first frame that is due at or after the instant.
+	return command, rate, c.setAt(&command, take, rate)
+}
+
+// setAt gives a command its frame: for an instant, the first one that is due then
+// or later.
+func (c *channels) setAt(command *worker.Command, take api.Take, rate media.Rate) error {
+	last := c.clock.Now().Add(takeAhead)
+	switch {
+	case take.Time.IsZero():
+	case take.Time.Before(time.Unix(1, 0)): // before a Time can say
+		command.At = 1
+	case !take.Time.After(last.UTC()):
 		command.At = rate.Index(media.TimeOf(take.Time)-1) + 1
+	default:
+		command.At = math.MaxInt64
 	}
-	if command.At > rate.Index(c.clock.Now().Add(takeAhead)) {
-		return command, rate, api.Invalid(api.Fault{Pointer: "/at", Detail: fmt.Sprintf("it is more than %v ahead", takeAhead)})
+	if command.At > rate.Index(last) {
+		return api.Invalid(api.Fault{Pointer: "/at", Detail: fmt.Sprintf("it is more than %v ahead", takeAhead)})
 	}
-	return command, rate, nil
+	return nil
 }
 
 // switched is a list of ids, sorted, with one in it or not.
