@@ -102,7 +102,9 @@ type Live interface {
 	Take(ctx context.Context, channel string, take Take) (LiveAnswer, error)
 	Multiview(channel string) (Multiview, error)
 	Audio(channel string) (AudioMap, error)
-	UpdateAudio(ctx context.Context, channel, source string, change func(AudioSettings) (AudioSettings, error)) (AudioSettings, error)
+	// UpdateAudio changes strips in one tick; a source that the change leaves out
+	// goes back to the defaults.
+	UpdateAudio(ctx context.Context, channel string, change func(AudioMap) (AudioMap, error)) (AudioMap, error)
 }
 
 // Recordings keeps what is recorded of channels. Lists are by id, which is by

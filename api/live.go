@@ -83,29 +83,3 @@ func (s *Server) GetMultiview(_ context.Context, r GetMultiviewRequestObject) (G
 	view, err := s.backend.Multiview(r.Id)
 	return GetMultiview200JSONResponse(view), err
 }
-
-// GetAudio answers GET /v1/channels/{id}/audio.
-func (s *Server) GetAudio(_ context.Context, r GetAudioRequestObject) (GetAudioResponseObject, error) {
-	audio, err := s.backend.Audio(r.Id)
-	return GetAudio200JSONResponse(audio), err
-}
-
-// GetSourceAudio answers GET /v1/channels/{id}/audio/{source}.
-func (s *Server) GetSourceAudio(_ context.Context, r GetSourceAudioRequestObject) (GetSourceAudioResponseObject, error) {
-	audio, err := s.backend.Audio(r.Id)
-	if err != nil {
-		return nil, err
-	}
-	settings, ok := audio.Sources[r.Source]
-	if !ok {
-		return nil, NotFound("source", r.Source)
-	}
-	return GetSourceAudio200JSONResponse(settings), nil
-}
-
-// PatchSourceAudio answers PATCH /v1/channels/{id}/audio/{source}. It takes no
-// If-Match: two hands on one fader both move it.
-func (s *Server) PatchSourceAudio(ctx context.Context, r PatchSourceAudioRequestObject) (PatchSourceAudioResponseObject, error) {
-	settings, err := s.backend.UpdateAudio(ctx, r.Id, r.Source, patched[AudioSettings](s, "AudioSettings", *r.JSONBody))
-	return PatchSourceAudio200JSONResponse(settings), err
-}

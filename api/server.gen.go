@@ -933,15 +933,19 @@ type At1 struct {
 
 // AudioMap defines model for AudioMap.
 type AudioMap struct {
+	Master  MasterAudio              `json:"master,omitempty,omitzero"`
 	Sources map[string]AudioSettings `json:"sources"`
 }
 
 // AudioSettings defines model for AudioSettings.
 type AudioSettings struct {
-	DelayMs int               `json:"delayMs,omitempty,omitzero"`
-	GainDb  float64           `json:"gainDb,omitempty,omitzero"`
-	Mode    AudioSettingsMode `json:"mode,omitempty,omitzero"`
-	Mute    bool              `json:"mute,omitempty,omitzero"`
+	DelayMs int `json:"delayMs,omitempty,omitzero"`
+
+	// Duck Takes the source back while others are heard, as music behind a voice; null ends it
+	Duck   *Ducking          `json:"duck,omitempty"`
+	GainDb float64           `json:"gainDb,omitempty,omitzero"`
+	Mode   AudioSettingsMode `json:"mode,omitempty,omitzero"`
+	Mute   bool              `json:"mute,omitempty,omitzero"`
 
 	// Pan -1 is left, 1 is right; the centre leaves a stereo source as it is
 	Pan float64 `json:"pan,omitempty,omitzero"`
@@ -1361,6 +1365,21 @@ type DeviceLoad struct {
 	Sessions int `json:"sessions,omitempty,omitzero"`
 }
 
+// Ducking Takes the source back while others are heard, as music behind a voice; null ends it
+type Ducking struct {
+	AttackMs int `json:"attackMs,omitempty,omitzero"`
+
+	// Keys The sources that it makes way for
+	Keys []Slug `json:"keys"`
+
+	// Ratio Of what they are above the threshold to what it leaves: at 4, 20 dB above it take back 15
+	Ratio     float64 `json:"ratio,omitempty,omitzero"`
+	ReleaseMs int     `json:"releaseMs,omitempty,omitzero"`
+
+	// ThresholdDb Of their peaks, dBFS: below it nothing happens
+	ThresholdDb float64 `json:"thresholdDb,omitempty,omitzero"`
+}
+
 // Encoder defines model for Encoder.
 type Encoder struct {
 	Codec  string `json:"codec"`
@@ -1574,6 +1593,12 @@ type MarkRequest struct {
 	// At Now unless it is named; up to an hour ahead
 	At   Timestamp `json:"at,omitempty,omitzero"`
 	Text string    `json:"text"`
+}
+
+// MasterAudio defines model for MasterAudio.
+type MasterAudio struct {
+	GainDb float64 `json:"gainDb,omitempty,omitzero"`
+	Mute   bool    `json:"mute,omitempty,omitzero"`
 }
 
 // MergePatch JSON merge patch (RFC 7396)
@@ -1849,9 +1874,12 @@ type Show struct {
 	// Audio By channel, then by source
 	Audio    map[string]map[string]AudioSettings `json:"audio,omitempty,omitzero"`
 	Channels []Channel                           `json:"channels,omitempty,omitzero"`
-	Secrets  ShowSecrets                         `json:"secrets,omitempty,omitzero"`
-	Sources  []Source                            `json:"sources,omitempty,omitzero"`
-	Version  ShowVersion                         `json:"version"`
+
+	// Masters The faders of the sums, by channel
+	Masters map[string]MasterAudio `json:"masters,omitempty,omitzero"`
+	Secrets ShowSecrets            `json:"secrets,omitempty,omitzero"`
+	Sources []Source               `json:"sources,omitempty,omitzero"`
+	Version ShowVersion            `json:"version"`
 }
 
 // ShowVersion defines model for Show.Version.
@@ -2620,6 +2648,12 @@ type PatchChannelApplicationMergePatchPlusJSONRequestBody = MergePatch
 // PutChannelJSONRequestBody defines body for PutChannel for application/json ContentType.
 type PutChannelJSONRequestBody = Channel
 
+// PatchAudioJSONRequestBody defines body for PatchAudio for application/json ContentType.
+type PatchAudioJSONRequestBody = MergePatch
+
+// PatchAudioApplicationMergePatchPlusJSONRequestBody defines body for PatchAudio for application/merge-patch+json ContentType.
+type PatchAudioApplicationMergePatchPlusJSONRequestBody = MergePatch
+
 // PatchSourceAudioJSONRequestBody defines body for PatchSourceAudio for application/json ContentType.
 type PatchSourceAudioJSONRequestBody = MergePatch
 
@@ -2846,6 +2880,9 @@ type ServerInterface interface {
 
 	// (GET /v1/channels/{id}/audio)
 	GetAudio(ctx echo.Context, id ID) error
+	// PatchAudio Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+	// (PATCH /v1/channels/{id}/audio)
+	PatchAudio(ctx echo.Context, id ID) error
 
 	// (GET /v1/channels/{id}/audio/{source})
 	GetSourceAudio(ctx echo.Context, id ID, source SourceID) error
@@ -3522,6 +3559,22 @@ func (w *ServerInterfaceWrapper) GetAudio(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetAudio(ctx, id)
+	return err
+}
+
+// PatchAudio converts echo context to params.
+func (w *ServerInterfaceWrapper) PatchAudio(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PatchAudio(ctx, id)
 	return err
 }
 
@@ -5622,6 +5675,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/channels/:id/overlays/:oid/off", wrapper.OverlayOff, options.OperationMiddlewares["overlayOff"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/multiview", wrapper.GetMultiview, options.OperationMiddlewares["getMultiview"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/audio", wrapper.GetAudio, options.OperationMiddlewares["getAudio"]...)
+	router.PATCH(options.BaseURL+"/v1/channels/:id/audio", wrapper.PatchAudio, options.OperationMiddlewares["patchAudio"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.GetSourceAudio, options.OperationMiddlewares["getSourceAudio"]...)
 	router.PATCH(options.BaseURL+"/v1/channels/:id/audio/:source", wrapper.PatchSourceAudio, options.OperationMiddlewares["patchSourceAudio"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
@@ -6410,6 +6464,47 @@ type GetAudiodefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetAudiodefaultApplicationProblemPlusJSONResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchAudioRequestObject struct {
+	Id                                ID `json:"id"`
+	JSONBody                          *PatchAudioJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *PatchAudioApplicationMergePatchPlusJSONRequestBody
+}
+
+type PatchAudioResponseObject interface {
+	VisitPatchAudioResponse(w http.ResponseWriter) error
+}
+
+type PatchAudio200JSONResponse AudioMap
+
+func (response PatchAudio200JSONResponse) VisitPatchAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchAudiodefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PatchAudiodefaultApplicationProblemPlusJSONResponse) VisitPatchAudioResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9868,6 +9963,9 @@ type StrictServerInterface interface {
 
 	// (GET /v1/channels/{id}/audio)
 	GetAudio(ctx context.Context, request GetAudioRequestObject) (GetAudioResponseObject, error)
+	// PatchAudio Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+	// (PATCH /v1/channels/{id}/audio)
+	PatchAudio(ctx context.Context, request PatchAudioRequestObject) (PatchAudioResponseObject, error)
 
 	// (GET /v1/channels/{id}/audio/{source})
 	GetSourceAudio(ctx context.Context, request GetSourceAudioRequestObject) (GetSourceAudioResponseObject, error)
@@ -10660,6 +10758,67 @@ func (sh *strictHandler) GetAudio(ctx echo.Context, id ID) error {
 		return err
 	} else if validResponse, ok := response.(GetAudioResponseObject); ok {
 		return validResponse.VisitGetAudioResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PatchAudio operation middleware
+func (sh *strictHandler) PatchAudio(ctx echo.Context, id ID) error {
+	var request PatchAudioRequestObject
+
+	request.Id = id
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body PatchAudioJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/merge-patch+json") {
+		var body PatchAudioApplicationMergePatchPlusJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// Bind only the request body, so that path and query parameters
+			// are not also bound into the body struct.
+			err = binder.BindBody(ctx, &body)
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding.
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PatchAudio(ctx.Request().Context(), request.(PatchAudioRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PatchAudio")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PatchAudioResponseObject); ok {
+		return validResponse.VisitPatchAudioResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -1087,15 +1087,19 @@ type At1 struct {
 
 // AudioMap defines model for AudioMap.
 type AudioMap struct {
+	Master  MasterAudio              `json:"master,omitempty,omitzero"`
 	Sources map[string]AudioSettings `json:"sources"`
 }
 
 // AudioSettings defines model for AudioSettings.
 type AudioSettings struct {
-	DelayMs int               `json:"delayMs,omitempty,omitzero"`
-	GainDb  float64           `json:"gainDb,omitempty,omitzero"`
-	Mode    AudioSettingsMode `json:"mode,omitempty,omitzero"`
-	Mute    bool              `json:"mute,omitempty,omitzero"`
+	DelayMs int `json:"delayMs,omitempty,omitzero"`
+
+	// Duck Takes the source back while others are heard, as music behind a voice; null ends it
+	Duck   *Ducking          `json:"duck,omitempty"`
+	GainDb float64           `json:"gainDb,omitempty,omitzero"`
+	Mode   AudioSettingsMode `json:"mode,omitempty,omitzero"`
+	Mute   bool              `json:"mute,omitempty,omitzero"`
 
 	// Pan -1 is left, 1 is right; the centre leaves a stereo source as it is
 	Pan float64 `json:"pan,omitempty,omitzero"`
@@ -1515,6 +1519,21 @@ type DeviceLoad struct {
 	Sessions int `json:"sessions,omitempty,omitzero"`
 }
 
+// Ducking Takes the source back while others are heard, as music behind a voice; null ends it
+type Ducking struct {
+	AttackMs int `json:"attackMs,omitempty,omitzero"`
+
+	// Keys The sources that it makes way for
+	Keys []Slug `json:"keys"`
+
+	// Ratio Of what they are above the threshold to what it leaves: at 4, 20 dB above it take back 15
+	Ratio     float64 `json:"ratio,omitempty,omitzero"`
+	ReleaseMs int     `json:"releaseMs,omitempty,omitzero"`
+
+	// ThresholdDb Of their peaks, dBFS: below it nothing happens
+	ThresholdDb float64 `json:"thresholdDb,omitempty,omitzero"`
+}
+
 // Encoder defines model for Encoder.
 type Encoder struct {
 	Codec  string `json:"codec"`
@@ -1786,6 +1805,12 @@ type MarkRequest struct {
 	// At Now unless it is named; up to an hour ahead
 	At   time.Time `json:"at,omitempty,omitzero"`
 	Text string    `json:"text"`
+}
+
+// MasterAudio defines model for MasterAudio.
+type MasterAudio struct {
+	GainDb float64 `json:"gainDb,omitempty,omitzero"`
+	Mute   bool    `json:"mute,omitempty,omitzero"`
 }
 
 // MergePatch JSON merge patch (RFC 7396)
@@ -2116,9 +2141,12 @@ type Show struct {
 	// Audio By channel, then by source
 	Audio    map[string]map[string]AudioSettings `json:"audio,omitempty,omitzero"`
 	Channels []Channel                           `json:"channels,omitempty,omitzero"`
-	Secrets  ShowSecrets                         `json:"secrets,omitempty,omitzero"`
-	Sources  []Source                            `json:"sources,omitempty,omitzero"`
-	Version  ShowVersion                         `json:"version"`
+
+	// Masters The faders of the sums, by channel
+	Masters map[string]MasterAudio `json:"masters,omitempty,omitzero"`
+	Secrets ShowSecrets            `json:"secrets,omitempty,omitzero"`
+	Sources []Source               `json:"sources,omitempty,omitzero"`
+	Version ShowVersion            `json:"version"`
 }
 
 // ShowVersion defines model for Show.Version.
@@ -2936,6 +2964,12 @@ type PatchChannelApplicationMergePatchPlusJSONRequestBody = MergePatch
 // PutChannelJSONRequestBody defines body for PutChannel for application/json ContentType.
 type PutChannelJSONRequestBody = Channel
 
+// PatchAudioJSONRequestBody defines body for PatchAudio for application/json ContentType.
+type PatchAudioJSONRequestBody = MergePatch
+
+// PatchAudioApplicationMergePatchPlusJSONRequestBody defines body for PatchAudio for application/merge-patch+json ContentType.
+type PatchAudioApplicationMergePatchPlusJSONRequestBody = MergePatch
+
 // PatchSourceAudioJSONRequestBody defines body for PatchSourceAudio for application/json ContentType.
 type PatchSourceAudioJSONRequestBody = MergePatch
 
@@ -3311,6 +3345,27 @@ type ClientInterface interface {
 
 	// GetAudio performs a GET /v1/channels/{id}/audio (the `GetAudio` operationId) request.
 	GetAudio(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchAudioWithBody Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+	PatchAudioWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchAudio Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+	PatchAudio(ctx context.Context, id ID, body PatchAudioJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchAudioWithApplicationMergePatchPlusJSONBody Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+	PatchAudioWithApplicationMergePatchPlusJSONBody(ctx context.Context, id ID, body PatchAudioApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSourceAudio performs a GET /v1/channels/{id}/audio/{source} (the `GetSourceAudio` operationId) request.
 	GetSourceAudio(ctx context.Context, id ID, source SourceID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4324,6 +4379,57 @@ func (c *Client) PutChannel(ctx context.Context, id ID, params *PutChannelParams
 // GetAudio performs a GET /v1/channels/{id}/audio (the `GetAudio` operationId) request.
 func (c *Client) GetAudio(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAudioRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchAudioWithBody Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+func (c *Client) PatchAudioWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchAudioRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchAudio Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+func (c *Client) PatchAudio(ctx context.Context, id ID, body PatchAudioJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchAudioRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchAudioWithApplicationMergePatchPlusJSONBody Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+func (c *Client) PatchAudioWithApplicationMergePatchPlusJSONBody(ctx context.Context, id ID, body PatchAudioApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchAudioRequestWithApplicationMergePatchPlusJSONBody(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7099,6 +7205,64 @@ func NewGetAudioRequest(server string, id ID) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewPatchAudioRequest calls the generic PatchAudio builder with application/json body
+func NewPatchAudioRequest(server string, id ID, body PatchAudioJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchAudioRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewPatchAudioRequestWithApplicationMergePatchPlusJSONBody calls the generic PatchAudio builder with application/merge-patch+json body
+func NewPatchAudioRequestWithApplicationMergePatchPlusJSONBody(server string, id ID, body PatchAudioApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchAudioRequestWithBody(server, id, "application/merge-patch+json", bodyReader)
+}
+
+// NewPatchAudioRequestWithBody constructs an http.Request for the PatchAudio method, with any body, and a specified content type
+func NewPatchAudioRequestWithBody(server string, id ID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/channels/%s/audio", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -11334,6 +11498,27 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	GetAudioWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetAudioResponse, error)
 
+	// PatchAudioWithBodyWithResponse Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+	PatchAudioWithBodyWithResponse(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchAudioResponse, error)
+
+	// PatchAudioWithResponse Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+	PatchAudioWithResponse(ctx context.Context, id ID, body PatchAudioJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchAudioResponse, error)
+
+	// PatchAudioWithApplicationMergePatchPlusJSONBodyWithResponse Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+	//
+	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+	PatchAudioWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, id ID, body PatchAudioApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchAudioResponse, error)
+
 	// GetSourceAudioWithResponse performs a GET /v1/channels/{id}/audio/{source} (the `GetSourceAudio` operationId) request.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -13057,6 +13242,54 @@ func (r GetAudioResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetAudioResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PatchAudioResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AudioMap
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchAudioResponse) GetJSON200() *AudioMap {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PatchAudioResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchAudioResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchAudioResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchAudioResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchAudioResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17408,6 +17641,45 @@ func (c *ClientWithResponses) GetAudioWithResponse(ctx context.Context, id ID, r
 	return ParseGetAudioResponse(rsp)
 }
 
+// PatchAudioWithBodyWithResponse Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+func (c *ClientWithResponses) PatchAudioWithBodyWithResponse(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchAudioResponse, error) {
+	rsp, err := c.PatchAudioWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchAudioResponse(rsp)
+}
+
+// PatchAudioWithResponse Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+func (c *ClientWithResponses) PatchAudioWithResponse(ctx context.Context, id ID, body PatchAudioJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchAudioResponse, error) {
+	rsp, err := c.PatchAudio(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchAudioResponse(rsp)
+}
+
+// PatchAudioWithApplicationMergePatchPlusJSONBodyWithResponse Move several strips, and the master, in one tick; a source that is null goes back to the defaults
+//
+// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/channels/{id}/audio (the `PatchAudio` operationId).
+func (c *ClientWithResponses) PatchAudioWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, id ID, body PatchAudioApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchAudioResponse, error) {
+	rsp, err := c.PatchAudioWithApplicationMergePatchPlusJSONBody(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchAudioResponse(rsp)
+}
+
 // GetSourceAudioWithResponse performs a GET /v1/channels/{id}/audio/{source} (the `GetSourceAudio` operationId) request.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -19619,6 +19891,39 @@ func ParseGetAudioResponse(rsp *http.Response) (*GetAudioResponse, error) {
 	}
 
 	response := &GetAudioResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AudioMap
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePatchAudioResponse parses an HTTP response from a PatchAudioWithResponse call
+func ParsePatchAudioResponse(rsp *http.Response) (*PatchAudioResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchAudioResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

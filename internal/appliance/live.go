@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -213,52 +212,6 @@ func (c *channels) do(ctx context.Context, p *program, command worker.Command) (
 		return ack, api.Conflict("past", refused.Error(), fmt.Sprintf("The earliest possible frame was %d.", refused.Ack.Frame))
 	}
 	return ack, api.Conflict(refused.Ack.Code, refused.Error(), "")
-}
-
-// Audio implements api.Live.
-func (c *channels) Audio(id string) (api.AudioMap, error) {
-	p, err := c.find(id)
-	if err != nil {
-		return api.AudioMap{}, err
-	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	settings := api.AudioMap{Sources: map[string]api.AudioSettings{}}
-	for _, source := range p.stored.Value.Sources {
-		settings.Sources[source] = p.onAir.Value.audioOf(source)
-	}
-	return settings, nil
-}
-
-// UpdateAudio implements api.Live.
-func (c *channels) UpdateAudio(ctx context.Context, id, source string, change func(api.AudioSettings) (api.AudioSettings, error)) (api.AudioSettings, error) {
-	present, err := c.Audio(id)
-	if err != nil {
-		return api.AudioSettings{}, err
-	}
-	p, release, err := c.hold(id)
-	if err != nil {
-		return api.AudioSettings{}, err
-	}
-	defer release()
-	if _, ok := present.Sources[source]; !ok {
-		return api.AudioSettings{}, api.NotFound("source", source)
-	}
-	changed, err := change(p.onAir.Value.audioOf(source))
-	if err == nil {
-		onAir := p.onAir.Value
-		onAir.Audio = maps.Clone(onAir.Audio)
-		if onAir.Audio == nil {
-			onAir.Audio = map[string]api.AudioSettings{}
-		}
-		onAir.Audio[source] = changed
-		err = c.storeAir(ctx, p, onAir)
-	}
-	if err != nil {
-		return changed, err
-	}
-	c.bus.Publish("channel.audio", audioEvent{Channel: id, Source: source, Settings: changed})
-	return changed, c.apply(ctx, p)
 }
 
 // StartChannel implements api.Channels.

@@ -22,6 +22,7 @@ type air struct {
 	Overlays []string                     `json:"overlays,omitempty"` // ids of those on air, in their order
 	Preview  string                       `json:"preview"`
 	Audio    map[string]api.AudioSettings `json:"audio,omitempty"` // by source; absent is the default
+	Master   api.MasterAudio              `json:"master,omitzero"`
 }
 
 // within leaves out what the channel's document does not have: a worker refuses
@@ -253,6 +254,7 @@ func showOf(document api.Channel, onAir air, source func(id string) (api.Source,
 		Scenes:  slices.Clone(document.Scenes),
 		Slate:   document.Slate.Asset,
 		AudioID: audioRendition, AudioBitrate: document.Audio.Bitrate,
+		Master:   worker.Master{GainDB: onAir.Master.GainDb, Mute: onAir.Master.Mute},
 		Loudness: worker.Loudness{TargetLUFS: document.Audio.Loudness.TargetLufs, LimiterDBTP: document.Audio.Loudness.LimiterDbtp},
 	}
 	for _, rung := range document.Ladder {
@@ -282,6 +284,11 @@ func inputOf(s api.Source, audio api.AudioSettings) worker.Source {
 			GainDB: audio.GainDb, Pan: audio.Pan, Mute: audio.Mute, Solo: audio.Solo,
 			Mode: worker.AudioMode(audio.Mode), DelayMs: audio.DelayMs,
 		},
+	}
+	if duck := audio.Duck; duck != nil {
+		input.Audio.Duck = &worker.Duck{
+			Keys: duck.Keys, ThresholdDB: duck.ThresholdDb, Ratio: duck.Ratio, AttackMs: duck.AttackMs, ReleaseMs: duck.ReleaseMs,
+		}
 	}
 	if s.OnLoss == (api.OnLoss{}) {
 		input.HoldMs = defaultHoldMs

@@ -38,6 +38,12 @@ func (n *Node) ExportShow(secrets bool) (api.Show, error) {
 			}
 			show.Audio[stored.Value.Id] = strips
 		}
+		if master := n.channels.master(stored.Value.Id); master != (api.MasterAudio{}) {
+			if show.Masters == nil {
+				show.Masters = map[string]api.MasterAudio{}
+			}
+			show.Masters[stored.Value.Id] = master
+		}
 	}
 	return show, nil
 }
@@ -51,21 +57,6 @@ func (s *sources) whole(id string) (document api.Source, secrets api.SourceSecre
 		return document, secrets, false
 	}
 	return entry.stored.Value.Source, api.SourceSecrets{Key: entry.key, SrtPassphrase: entry.passphrase}, true
-}
-
-// strips are the audio settings of a channel that are not the default.
-func (c *channels) strips(id string) map[string]api.AudioSettings {
-	p, err := c.find(id)
-	if err != nil {
-		return nil
-	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	strips := maps.Clone(p.onAir.Value.Audio)
-	maps.DeleteFunc(strips, func(source string, settings api.AudioSettings) bool {
-		return settings == air{}.audioOf(source) || !slices.Contains(p.stored.Value.Sources, source)
-	})
-	return strips
 }
 
 // step is one change of an import.
@@ -257,43 +248,6 @@ func (p *planner) planChannel(pointer string, present, document api.Channel) {
 		}
 		return err
 	})
-}
-
-func (p *planner) planAudio() {
-	for _, channel := range slices.Sorted(maps.Keys(p.show.Audio)) {
-		document, ok := p.channels[channel]
-		if !ok {
-			p.fault("/audio/"+channel, "there is no channel %q in the document", channel)
-			continue
-		}
-		for _, source := range slices.Sorted(maps.Keys(p.show.Audio[channel])) {
-			if !slices.Contains(document.Sources, source) {
-				p.fault("/audio/"+channel+"/"+source, "the channel has no source %q", source)
-			}
-		}
-	}
-	for _, channel := range slices.Sorted(maps.Keys(p.channels)) {
-		present := p.node.channels.strips(channel)
-		for _, source := range p.channels[channel].Sources {
-			p.planStrip(channel, source, present[source], p.show.Audio[channel][source])
-		}
-	}
-}
-
-// planStrip changes one strip; the zero settings are the default.
-func (p *planner) planStrip(channel, source string, present, wanted api.AudioSettings) {
-	if present == (api.AudioSettings{}) {
-		present = air{}.audioOf(source)
-	}
-	if wanted == (api.AudioSettings{}) {
-		wanted = air{}.audioOf(source)
-	}
-	if fields := differences(present, wanted); len(fields) > 0 {
-		p.step(api.PlanStepActionChange, api.PlanStepKindAudio, channel+"/"+source, fields, func(ctx context.Context) error {
-			_, err := p.node.UpdateAudio(ctx, channel, source, func(api.AudioSettings) (api.AudioSettings, error) { return wanted, nil })
-			return err
-		})
-	}
 }
 
 // planDeletes removes what the show has not: channels first, they use sources.

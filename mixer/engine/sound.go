@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"millrace/internal/media"
 	"millrace/mixer/engine/audio"
@@ -48,15 +49,25 @@ func (d *soundDesk) tick(n int64, desk *desk, meter *audio.Meter, hear func(audi
 	from, to := d.rate.Samples(n, audio.Hz), d.rate.Samples(n+1, audio.Hz)
 	d.matrix.Reset(int(to-from), len(d.returns.list))
 	soloed := slices.ContainsFunc(desk.show.Sources, func(s worker.Source) bool { return s.Audio.Solo })
-	for _, config := range desk.show.Sources {
-		s, bus := desk.sources[config.ID], d.matrix.Bus()
-		if i := d.returns.index(config.ID); i >= 0 {
+	mix := func(id string, made float32) {
+		s, bus := desk.sources[id], d.matrix.Bus()
+		if i := d.returns.index(id); i >= 0 {
 			bus = d.matrix.Part(i)
 		}
-		s.voice.Mix(bus, s.sound(), from+audio.Lookahead-s.delay(), s.strip(desk.onAir[config.ID], soloed))
+		s.voice.Mix(bus, s.sound(), from+audio.Lookahead-s.delay(), s.strip(desk.onAir[id], soloed).Times(made))
+	}
+	for _, config := range desk.show.Sources {
+		if config.Audio.Duck == nil {
+			mix(config.ID, 1)
+		}
+	}
+	for _, config := range desk.show.Sources { // by those that were just heard
+		if duck := config.Audio.Duck; duck != nil {
+			mix(config.ID, desk.sources[config.ID].duck(duck, desk.sources, d.rate.Interval()))
+		}
 	}
 	d.matrix.Sum()
-	bus, level := d.matrix.Bus(), float32(1-desk.black.at(n))
+	bus, level := d.matrix.Bus(), float32(1-desk.black.at(n))*master(desk.show.Master)
 	d.leveler.Aim(desk.show.Loudness.TargetLUFS)
 	d.leveler.Process(bus)
 	bus.Ramp(d.level, level)
@@ -71,6 +82,28 @@ func (d *soundDesk) tick(n int64, desk *desk, meter *audio.Meter, hear func(audi
 		}
 	}
 	return d.returns.write(&d.matrix)
+}
+
+// master is the factor of the sum.
+func master(settings worker.Master) float32 {
+	if settings.Mute {
+		return 0
+	}
+	return audio.Gain(settings.GainDB)
+}
+
+// duck is what a source leaves of itself for the others that are heard.
+func (s *source) duck(by *worker.Duck, sources map[string]*source, length time.Duration) float32 {
+	peak := float32(0)
+	for _, key := range by.Keys {
+		if other := sources[key]; other != nil && other != s {
+			peak = max(peak, other.voice.Heard())
+		}
+	}
+	return s.ducker.Gain(audio.Ducking{
+		ThresholdDB: by.ThresholdDB, Ratio: by.Ratio,
+		Attack: time.Duration(by.AttackMs) * time.Millisecond, Release: time.Duration(by.ReleaseMs) * time.Millisecond,
+	}, peak, length)
 }
 
 func (d *soundDesk) close() {

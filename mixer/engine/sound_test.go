@@ -65,6 +65,30 @@ func TestWhoIsHeard(t *testing.T) {
 	}
 }
 
+// TestMakesWay: while its key is heard a source is taken back, and it returns; the
+// master's fader moves both.
+func TestMakesWay(t *testing.T) {
+	show := testShow("30")
+	show.Sources[1].Audio.Duck = &worker.Duck{Keys: []string{"a", "nobody", "b"}, ThresholdDB: -50, Ratio: 4, AttackMs: 10, ReleaseMs: 50}
+	solo := "only-b"
+	s := inStudio(t, show, func(t *testing.T, s *studio) {
+		require.Empty(t, s.do(worker.Command{At: s.first + 30, Cut: &solo}).Error)
+		changed := show
+		changed.Master = worker.Master{GainDB: -20 * math.Log10(2)}
+		require.Empty(t, s.do(worker.Command{At: s.first + 60, Show: &changed}).Error)
+		changed.Master.Mute = true
+		require.Empty(t, s.do(worker.Command{At: s.first + 90, Show: &changed}).Error)
+		s.until(s.first + 125)
+	})
+	ring, _ := s.listen(t, 1)
+	for second, want := range []float64{testTone * math.Pow(10, -15.0/20), testTone, testTone / 2, 0} {
+		begin := s.rate.At(s.first + 30*int64(second))
+		require.InDelta(t, want, level(ring, 554, begin.Add(500*time.Millisecond), begin.Add(900*time.Millisecond)), 0.001, "second %d", second)
+	}
+	begin := s.rate.At(s.first)
+	require.InDelta(t, testTone, level(ring, 440, begin.Add(300*time.Millisecond), begin.Add(900*time.Millisecond)), 0.001, "the key stays as it is")
+}
+
 // TestSoundStandsWithItsPicture: the beep of a test source begins with the
 // second, at which its picture flashes.
 func TestSoundStandsWithItsPicture(t *testing.T) {

@@ -19,6 +19,7 @@ type source struct {
 	test   *testSource // of a test source; a still has neither
 	slate  *gpu.Frame
 	voice  *audio.Voice
+	ducker audio.Ducker
 	stop   context.CancelFunc // ends the input's Run; nil before it began
 
 	composed media.Time // PTS of the newest picture that was composed

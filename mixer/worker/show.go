@@ -24,6 +24,7 @@ type Show struct {
 	Ladder       []Rung          `json:"ladder"`
 	AudioID      string          `json:"audioId"`      // id of the audio rendition, "audio"
 	AudioBitrate int             `json:"audioBitrate"` // bits per second
+	Master       Master          `json:"master,omitzero"`
 	Loudness     Loudness        `json:"loudness,omitzero"`
 	Slate        string          `json:"slate,omitempty"` // asset that stands in for a source without pictures; empty is the built-in one
 }
@@ -120,6 +121,22 @@ type AudioSettings struct {
 	Solo    bool      `json:"solo,omitempty"` // while any source has it, only those with it are heard
 	Mode    AudioMode `json:"mode,omitempty"`
 	DelayMs int       `json:"delayMs"`
+	Duck    *Duck     `json:"duck,omitempty"` // nil: it makes way for nobody
+}
+
+// Duck is how a source makes way for others.
+type Duck struct {
+	Keys        []string `json:"keys"`        // sources that it makes way for, while they are heard
+	ThresholdDB float64  `json:"thresholdDb"` // of their peaks, dBFS
+	Ratio       float64  `json:"ratio"`
+	AttackMs    int      `json:"attackMs"`
+	ReleaseMs   int      `json:"releaseMs"`
+}
+
+// Master is the sum's fader.
+type Master struct {
+	GainDB float64 `json:"gainDb,omitempty"`
+	Mute   bool    `json:"mute,omitempty"`
 }
 
 // Loudness is what the program's sound is brought to. The zero value limits to

@@ -17,6 +17,7 @@ type Voice struct {
 	rising  int        // samples of the fade-in left
 	silent  bool       // the newest sample was absent
 	peak    float32
+	heard   float32 // peak of the newest block as the bus got it
 	scratch Block
 	metered Block
 }
@@ -39,6 +40,12 @@ func NewStrip(db, pan float64, heard float32) Strip {
 	return Strip{Fader: [2]float32{gain * side(pan), gain * side(-pan)}, Heard: heard}
 }
 
+// Times is the strip with a factor in what is heard of it.
+func (s Strip) Times(factor float32) Strip {
+	s.Heard *= factor
+	return s
+}
+
 // Gain is the factor for a level in decibels.
 func Gain(db float64) float32 { return float32(math.Pow(10, db/20)) }
 
@@ -51,6 +58,7 @@ type Source interface {
 // that reaches the strip's at the end of the block.
 func (v *Voice) Mix(bus Block, source Source, at int64, strip Strip) {
 	n := bus.Len()
+	v.heard = 0
 	from, target := v.gain, [2]float32{strip.Fader[0] * strip.Heard, strip.Fader[1] * strip.Heard}
 	v.gain = target
 	unheard := from == [2]float32{} && target == from
@@ -77,7 +85,8 @@ func (v *Voice) Mix(bus Block, source Source, at int64, strip Strip) {
 	if unheard {
 		return
 	}
-	v.peak = max(v.peak, samples.Peak()*max(from[0], from[1], target[0], target[1]))
+	v.heard = samples.Peak() * max(from[0], from[1], target[0], target[1])
+	v.peak = max(v.peak, v.heard)
 	for c := range bus {
 		add(bus[c], samples[c], from[c], target[c])
 	}
@@ -162,6 +171,10 @@ func add(sum, samples []float32, from, to float32) {
 		sum[i] += v * (from + step*float32(i+1))
 	}
 }
+
+// Heard is the largest magnitude of the newest block on the bus; 0 of what was
+// not heard.
+func (v *Voice) Heard() float32 { return v.heard }
 
 // TakePeak is the largest magnitude since the last call.
 func (v *Voice) TakePeak() float32 {
