@@ -673,6 +673,24 @@ func (e ShowEventType) Valid() bool {
 	}
 }
 
+// Defines values for SourceClock.
+const (
+	SourceClockArrival SourceClock = "arrival"
+	SourceClockSender  SourceClock = "sender"
+)
+
+// Valid indicates whether the value is a known member of the SourceClock enum.
+func (e SourceClock) Valid() bool {
+	switch e {
+	case SourceClockArrival:
+		return true
+	case SourceClockSender:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SourceKind.
 const (
 	SourceKindPush  SourceKind = "push"
@@ -718,6 +736,42 @@ func (e SourceState) Valid() bool {
 	case SourceStateLive:
 		return true
 	case SourceStateLost:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SourceStatsClock.
+const (
+	SourceStatsClockArrival SourceStatsClock = "arrival"
+	SourceStatsClockSender  SourceStatsClock = "sender"
+)
+
+// Valid indicates whether the value is a known member of the SourceStatsClock enum.
+func (e SourceStatsClock) Valid() bool {
+	switch e {
+	case SourceStatsClockArrival:
+		return true
+	case SourceStatsClockSender:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SourceViewClock.
+const (
+	SourceViewClockArrival SourceViewClock = "arrival"
+	SourceViewClockSender  SourceViewClock = "sender"
+)
+
+// Valid indicates whether the value is a known member of the SourceViewClock enum.
+func (e SourceViewClock) Valid() bool {
+	switch e {
+	case SourceViewClockArrival:
+		return true
+	case SourceViewClockSender:
 		return true
 	default:
 		return false
@@ -1925,6 +1979,9 @@ type Source struct {
 	// Examples: cam1
 	Asset Slug `json:"asset,omitempty,omitzero"`
 
+	// Clock From when latencyMs counts: from the arrival of packets, or from their capture by the clock of their sender, so that senders whose clocks agree line up. WHIP publishers tell that clock; of others, and where it cannot be right, the arrival counts. For the next publisher
+	Clock SourceClock `json:"clock,omitempty,omitzero"`
+
 	// Id Examples: cam1
 	Id Slug `json:"id"`
 
@@ -1940,6 +1997,9 @@ type Source struct {
 	SrtPassphrase string       `json:"srtPassphrase,omitempty,omitzero"`
 	Test          TestSettings `json:"test,omitempty,omitzero"`
 }
+
+// SourceClock From when latencyMs counts: from the arrival of packets, or from their capture by the clock of their sender, so that senders whose clocks agree line up. WHIP publishers tell that clock; of others, and where it cannot be right, the arrival counts. For the next publisher
+type SourceClock string
 
 // SourceKind push: RTMP, SRT and WHIP with one key; still: a picture; test: a built-in moving picture with a tone
 type SourceKind string
@@ -1982,10 +2042,13 @@ type SourceStats struct {
 	Audio TrackInfo `json:"audio,omitempty,omitzero"`
 
 	// Bitrate bit/s, last seconds
-	Bitrate     int64     `json:"bitrate,omitempty,omitzero"`
-	Bytes       int64     `json:"bytes,omitempty,omitzero"`
-	ConnectedAt Timestamp `json:"connectedAt,omitempty,omitzero"`
-	Dropped     int64     `json:"dropped,omitempty,omitzero"`
+	Bitrate int64 `json:"bitrate,omitempty,omitzero"`
+	Bytes   int64 `json:"bytes,omitempty,omitzero"`
+
+	// Clock From when that counts at present
+	Clock       SourceStatsClock `json:"clock,omitempty,omitzero"`
+	ConnectedAt Timestamp        `json:"connectedAt,omitempty,omitzero"`
+	Dropped     int64            `json:"dropped,omitempty,omitzero"`
 
 	// Id Examples: cam1
 	Id Slug `json:"id"`
@@ -2019,10 +2082,14 @@ type SourceStats struct {
 	Video TrackInfo   `json:"video,omitempty,omitzero"`
 }
 
+// SourceStatsClock From when that counts at present
+type SourceStatsClock string
+
 // SourceView defines model for SourceView.
 type SourceView struct {
 	// Asset Examples: cam1
-	Asset Slug `json:"asset,omitempty,omitzero"`
+	Asset Slug            `json:"asset,omitempty,omitzero"`
+	Clock SourceViewClock `json:"clock,omitempty,omitzero"`
 
 	// Id Examples: cam1
 	Id     Slug            `json:"id"`
@@ -2038,6 +2105,9 @@ type SourceView struct {
 	State        SourceState    `json:"state"`
 	Test         TestSettings   `json:"test,omitempty,omitzero"`
 }
+
+// SourceViewClock defines model for SourceView.Clock.
+type SourceViewClock string
 
 // SourceViewKind defines model for SourceView.Kind.
 type SourceViewKind string

@@ -149,11 +149,17 @@ func (o *offset) judgeLate(raw, arrival media.Time, latency time.Duration) {
 	if !o.persists(&o.lateSince, late, arrival, lateSpan) {
 		return
 	}
+	o.restart(o.lateLeast, arrival)
+}
+
+// restart takes the value for everything after the newest source time, and
+// forgets all measures before.
+func (o *offset) restart(raw, arrival media.Time) {
 	o.window = minimum{}
-	o.window.add(arrival, o.lateLeast)
-	o.step(o.lateLeast.Add(o.cushion))
+	o.window.add(arrival, raw)
+	o.step(raw.Add(o.cushion))
 	o.steps++
-	o.lateSince = 0
+	o.lateSince, o.aheadSince = 0, 0
 	o.open(arrival)
 }
 

@@ -22,6 +22,9 @@ type SourceConfig struct {
 	ID      string
 	Latency time.Duration // from the arrival of the least delayed packet to its presentation
 	Clock   *media.Clock
+	// SenderClock counts the latency from the capture of packets, where publishers
+	// tell when that was.
+	SenderClock bool
 	// OnState is told of every change of the state, in order, outside of all
 	// locks; nil: nobody listens.
 	OnState func(Snapshot)
@@ -124,7 +127,8 @@ func (s *Source) connect(kind, remote string, interactive bool) (Session, error)
 	c := &session{source: s, revoked: make(chan struct{})}
 	s.session = c
 	s.timeline.Restart()
-	s.timeline.Adapt(interactive)
+	s.timeline.Adapt(interactive && !s.config.SenderClock)
+	s.timeline.FollowSender(s.config.SenderClock)
 	s.joining = joining{}
 	s.cache.Clear()
 	s.health.connect(kind, remote, s.config.Clock.Now())
@@ -175,6 +179,13 @@ func (s *Source) SetLatency(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.timeline.SetLatency(d)
+}
+
+// SetSenderClock changes SourceConfig.SenderClock for the next publisher.
+func (s *Source) SetSenderClock(wanted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.config.SenderClock = wanted
 }
 
 // SetWanted says how large the source is shown, for publishers that send more

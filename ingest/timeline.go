@@ -31,7 +31,8 @@ const (
 // It has no clock inside and belongs to one goroutine.
 type Timeline struct {
 	latency time.Duration
-	cushion *cushion      // in place of the latency, of an interactive publisher; else nil
+	cushion *cushion // in place of the latency, of an interactive publisher; else nil
+	sender  senderClock
 	packed  time.Duration // the longest wait in the publisher's container
 	tracks  map[string]*trackClock
 	stats   TimelineStats
@@ -47,6 +48,7 @@ type TimelineStats struct {
 	Held      uint64        // packets moved to keep DTS ascending
 	Speed     float64       // source seconds a second over the last 2 s; 0 while unknown
 	Latency   time.Duration // that packets are given at present
+	BySender  bool          // since they were captured, by their sender's clock
 }
 
 // trackClock is what the timeline knows of one track.
@@ -138,7 +140,7 @@ func (t *Timeline) Forget(track string) { delete(t.tracks, track) }
 // Stats may be asked for by the owner only.
 func (t *Timeline) Stats() TimelineStats {
 	stats := t.stats
-	stats.Latency = t.fixed() + t.cushion.present()
+	stats.Latency, stats.BySender = t.fixed()+t.cushion.present(), t.sender.used
 	return stats
 }
 
@@ -216,11 +218,14 @@ func (t *Timeline) clock(track string) *trackClock {
 
 // note takes a packet's measure, if its timestamp is believed.
 func (t *Timeline) note(c *trackClock, dts time.Duration, arrival media.Time) (believed bool) {
-	counted := arrival.Add(t.packed)
+	counted, turned := t.counted(c, dts, arrival)
 	if !t.believe(c, dts, counted) {
 		return false
 	}
 	steps, value := c.offset.steps, c.offset.head().value
+	if turned {
+		c.offset.restart(counted.Add(-dts), counted)
+	}
 	rise := c.offset.measure(dts, counted, t.fixed())
 	stepped := c.offset.steps != steps
 	if t.stats.Steps += c.offset.steps - steps; rise > 0 {

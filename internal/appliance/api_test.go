@@ -20,6 +20,7 @@ func TestSourceLife(t *testing.T) {
 	require.Equal(t, "/v1/sources/cam2", made.header.Get("Location"))
 	require.Contains(t, made.body, `"streamKey":"`+key+`"`)
 	require.Contains(t, made.body, `"latencyMs":200`, "defaults are filled in")
+	require.Contains(t, made.body, `"clock":"arrival"`)
 
 	got := c.must(200, "GET", "/v1/sources/cam2", "")
 	require.NotContains(t, got.body, key, "a GET never shows a key")
@@ -30,6 +31,10 @@ func TestSourceLife(t *testing.T) {
 	c.must(428, "PATCH", "/v1/sources/cam2", `{"name":"x"}`)
 	patched := c.must(200, "PATCH", "/v1/sources/cam2", `{"name":"Stage"}`, "If-Match", tag, "Content-Type", "application/merge-patch+json")
 	require.Equal(t, "Stage", patched.field(t, "name"))
+	bySender := c.must(200, "PATCH", "/v1/sources/cam2", `{"clock":"sender"}`, "If-Match", "*")
+	require.Equal(t, "sender", bySender.field(t, "clock"))
+	require.Contains(t, c.must(200, "GET", "/v1/sources/cam2/stats", "").body, `"clock":"arrival"`, "nobody has told a clock")
+	c.must(422, "PATCH", "/v1/sources/cam2", `{"clock":"sun"}`, "If-Match", "*")
 	c.must(412, "PATCH", "/v1/sources/cam2", `{"name":"late"}`, "If-Match", tag)
 	c.must(412, "DELETE", "/v1/sources/cam2", "", "If-Match", tag)
 

@@ -36,7 +36,7 @@ func (n *Node) setUpFirstStart(ctx context.Context, demo bool) (*firstStart, err
 		return nil, fmt.Errorf("make admin key: %w", err)
 	}
 	cam1, err := n.sources.CreateSource(ctx, api.Source{
-		Id: "cam1", Name: "Camera 1", Kind: api.SourceKindPush, LatencyMs: defaultLatencyMs, OnLoss: defaultOnLoss(),
+		Id: "cam1", Name: "Camera 1", Kind: api.SourceKindPush, LatencyMs: defaultLatencyMs, Clock: api.SourceClockArrival, OnLoss: defaultOnLoss(),
 	})
 	if problem := (*api.Problem)(nil); errors.As(err, &problem) && problem.Code == "exists" {
 		cam1, err = n.sources.withKey("cam1")
@@ -83,7 +83,7 @@ func (n *Node) makeDemo(ctx context.Context) error {
 		id := fmt.Sprintf("test%d", i+1)
 		document.Sources = append(document.Sources, id)
 		_, err := n.sources.CreateSource(ctx, api.Source{
-			Id: id, Name: fmt.Sprintf("Test %d", i+1), Kind: api.SourceKindTest, LatencyMs: defaultLatencyMs, OnLoss: defaultOnLoss(),
+			Id: id, Name: fmt.Sprintf("Test %d", i+1), Kind: api.SourceKindTest, LatencyMs: defaultLatencyMs, Clock: api.SourceClockArrival, OnLoss: defaultOnLoss(),
 			Test: api.TestSettings{Pattern: i, ToneHz: tone},
 		})
 		if problem := (*api.Problem)(nil); err != nil && !(errors.As(err, &problem) && problem.Code == "exists") {

@@ -16,7 +16,7 @@ func (s *sources) view(entry *source, withKey bool) api.Stored[api.SourceView] {
 	document := entry.stored.Value
 	view := api.SourceView{
 		Id: document.Id, Name: document.Name, Kind: api.SourceViewKind(document.Kind), LatencyMs: document.LatencyMs,
-		OnLoss: document.OnLoss, Test: document.Test, Asset: document.Asset, SrtEncrypted: entry.passphrase != "", State: api.SourceStateLive,
+		Clock: api.SourceViewClock(document.Clock), OnLoss: document.OnLoss, Test: document.Test, Asset: document.Asset, SrtEncrypted: entry.passphrase != "", State: api.SourceStateLive,
 	}
 	if document.Kind == api.SourceKindStill && s.picture(document.Asset) != "" {
 		view.State = api.SourceStateError
@@ -228,6 +228,7 @@ func (s *sources) replace(ctx context.Context, id string, change func(*source) (
 	entry.stored, entry.key, entry.passphrase = stored, key, document.SrtPassphrase
 	if entry.feed != nil {
 		entry.feed.SetLatency(time.Duration(document.LatencyMs) * time.Millisecond)
+		entry.feed.SetSenderClock(document.Clock == api.SourceClockSender)
 	}
 	return s.view(entry, false), nil
 }

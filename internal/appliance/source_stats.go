@@ -31,8 +31,11 @@ func statsOf(shot ingest.Snapshot) api.SourceStats {
 		Id: shot.Source, State: api.SourceState(shot.State), Protocol: shot.Kind, Remote: shot.Remote,
 		Bytes: int64(shot.Bytes), Bitrate: int64(shot.Bitrate), Packets: int64(shot.Packets), Dropped: int64(shot.Refused),
 		LateVideo: int64(shot.LateVideo), LateAudio: int64(shot.LateAudio),
-		LatencyMs: int(shot.Timeline.Latency.Milliseconds()),
-		Video:     trackInfo(shot.Video), Audio: trackInfo(shot.Audio),
+		LatencyMs: int(shot.Timeline.Latency.Milliseconds()), Clock: api.SourceStatsClockArrival,
+		Video: trackInfo(shot.Video), Audio: trackInfo(shot.Audio),
+	}
+	if shot.Timeline.BySender {
+		stats.Clock = api.SourceStatsClockSender
 	}
 	if shot.Since != 0 {
 		stats.ConnectedAt = api.Timestamp{Time: shot.Since.UTC()}

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,6 +78,7 @@ func openSources(ctx context.Context, store state.Store, vault *vault, clock *me
 	}
 	s := &sources{store: store, vault: vault, clock: clock, bus: bus, log: log, byID: map[string]*source{}, byKey: map[string]string{}}
 	for id, document := range documents {
+		document.Value.Clock = cmp.Or(document.Value.Clock, api.SourceClockArrival) // one of a version before
 		entry := &source{stored: document}
 		if entry.key, err = vault.opened(document.Value.SealedKey, "key of "+id); err != nil {
 			return nil, err
@@ -95,6 +97,7 @@ func (s *sources) add(entry *source) {
 	if document.Kind == api.SourceKindPush {
 		entry.feed = ingest.NewSource(ingest.SourceConfig{
 			ID: document.Id, Latency: time.Duration(document.LatencyMs) * time.Millisecond, Clock: s.clock, Log: s.log,
+			SenderClock: document.Clock == api.SourceClockSender,
 			OnState: func(shot ingest.Snapshot) {
 				tellSource(s.bus, shot)
 				s.moved(document.Id, shot.State)
