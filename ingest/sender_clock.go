@@ -9,7 +9,8 @@ import (
 const (
 	ntpEpoch  = 2_208_988_800 * time.Second // from that of senders' clocks, 1900, to the Unix epoch
 	aheadMost = 100 * time.Millisecond      // that a sender's clock may be ahead of ours
-	clockSpan = 3 * time.Second             // of packets, before a clock is believed no more, or again
+	behindBy  = 2 * time.Second             // a packet that was longer on its way has a wrong report
+	clockSpan = 5 * time.Second             // before a clock is believed no more, or again
 )
 
 // senderClock says whether packets are placed by when they were captured, by the
@@ -37,8 +38,9 @@ func (t *Timeline) counted(c *trackClock, s time.Duration, arrival media.Time) (
 		return arrival, false
 	}
 	captured := media.Time(c.capture.reading + s - c.capture.shift - ntpEpoch)
-	turned = t.sender.judge(arrival.Sub(captured), arrival, t.latency)
-	if t.sender.used {
+	transit := arrival.Sub(captured)
+	turned = t.sender.judge(transit, arrival, t.latency)
+	if t.sender.used && transit > -aheadMost && transit < t.latency+behindBy {
 		return captured, turned
 	}
 	return arrival, turned

@@ -97,6 +97,25 @@ func TestASendersClockThatChanges(t *testing.T) {
 	require.False(t, m.timeline.Stats().BySender)
 }
 
+// One report that is wrong moves nothing.
+func TestASendersClockWithALapse(t *testing.T) {
+	const ms = time.Millisecond
+	for _, lapse := range []time.Duration{-hour, hour} {
+		m := newCamcorder(300*ms, hour, 50*ms, 0)
+		for c := time.Duration(0); c < 20*time.Second; c += 40 * ms {
+			m.ahead = 0
+			if c == 10*time.Second {
+				m.ahead = lapse
+			}
+			if pts := m.shoot(c); c > 3*time.Second {
+				require.InDelta(t, 300*ms, pts.Sub(testEpoch.Add(c)), float64(ms), "%v", c)
+			}
+		}
+		require.True(t, m.timeline.Stats().BySender)
+		require.Equal(t, uint64(1), m.timeline.Stats().Steps)
+	}
+}
+
 // Who is shown by his clock has no cushion.
 func TestASourceFollowsItsSender(t *testing.T) {
 	withSource(t, func(t *testing.T, source *Source, _ *states) {
