@@ -16,6 +16,7 @@ import (
 	"millrace/benchmarks/clipexact"
 	"millrace/benchmarks/contest"
 	"millrace/benchmarks/demo"
+	"millrace/benchmarks/desk"
 	"millrace/benchmarks/durable"
 	"millrace/benchmarks/latency"
 	"millrace/benchmarks/mixstage"
@@ -48,6 +49,7 @@ func benchmarks() []benchmark {
 		{durable.Name, "the store: every part durable before it is listed, vs ffmpeg -c copy; kills, reopening, load", runDurable, durable.Work},
 		{clipexact.Name, "an exact clip of 30 s of 1080p, three rungs, until it is ready, vs ffmpeg", runClipExact, nil},
 		{demo.Name, "the whole appliance with the demo, at real time", runDemo, nil},
+		{desk.Name, "from a key on the control page to its acknowledgement and to a tally page, in a browser", runDesk, nil},
 		{latency.Name, "glass to glass, WHIP in, WHEP and LL-HLS out", runLatency, nil},
 	}
 }
@@ -166,6 +168,14 @@ func runDemo(ctx context.Context, o options) (contest.Report, error) {
 		config.Contest.Rounds, config.Length = 1, 3*time.Second
 	}
 	return demo.Run(ctx, config)
+}
+
+func runDesk(ctx context.Context, o options) (contest.Report, error) {
+	config := desk.Config{Contest: contest.Config{Rounds: 3, Log: o.contest().Log}, Binary: o.binary, Cuts: 100}
+	if o.quick {
+		config.Contest.Rounds, config.Cuts = 1, 10
+	}
+	return desk.Run(ctx, config)
 }
 
 func runClipExact(ctx context.Context, o options) (contest.Report, error) {

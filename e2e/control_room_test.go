@@ -56,7 +56,7 @@ func TestShowByKeyboard(t *testing.T) {
 	t.Logf("first paint after %d ms; keys acknowledged after %v ms", report.FirstPaintMs, report.AcknowledgedMs)
 	require.Empty(t, report.Errors)
 	require.Empty(t, report.Violations)
-	require.Len(t, report.Pages, 11)
+	require.Len(t, report.Pages, 15)
 	require.NotContains(t, report.Address, a.key, "the key stays in the address bar")
 	require.Contains(t, report.Disarmed, "Both", "a key acted before the tab was armed")
 	require.Len(t, report.AcknowledgedMs, 4)

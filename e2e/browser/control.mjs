@@ -154,9 +154,14 @@ try {
   const bytes = await readFile(await download.path());
   report.clip = { name: download.suggestedFilename(), bytes: bytes.length, type: bytes.subarray(4, 8).toString() };
 
-  for (const [name, text] of [["guests", "Guests:"], ["layout", "Layouts:"], ["recordings", "Recordings"], ["health", "Health"], ["alarms", "Alarms"], ["settings", "Settings"]]) {
+  for (const [name, text] of [["guests", "Guests:"], ["layout", "Layouts:"], ["assets", "Assets"], ["recordings", "Recordings"], ["health", "Health"], ["alarms", "Alarms"], ["settings", "Settings"]]) {
     await command(text);
     await page.waitForSelector(`h1:has-text("${name === "layout" ? "Layouts" : text.replace(":", "")}")`);
+    await inspect(name);
+  }
+  for (const [name, heading] of [["webhooks", "Webhooks"], ["show", "Import"], ["thresholds", "An alarm is raised when"]]) {
+    await page.goto(`${control}/settings/${name}`);
+    await page.waitForSelector(`h2:has-text("${heading}")`);
     await inspect(name);
   }
   await page.goto(`${control}/tally/one`);

@@ -201,11 +201,15 @@ class Server {
       case "assets":
         this.assets = await all<Asset>("/v1/assets");
         return;
-      case "state":
-        this.states = { ...this.states, [id]: await call<ChannelState>("GET", `/v1/channels/${id}/state`) };
+      case "state": {
+        const state = await call<ChannelState>("GET", `/v1/channels/${id}/state`);
+        this.states = { ...this.states, [id]: state }; // spread after the wait: others are read meanwhile
         return;
-      case "audio":
-        this.audio = { ...this.audio, [id]: (await call<{ sources: Record<string, AudioSettings> }>("GET", `/v1/channels/${id}/audio`)).sources };
+      }
+      case "audio": {
+        const { sources } = await call<{ sources: Record<string, AudioSettings> }>("GET", `/v1/channels/${id}/audio`);
+        this.audio = { ...this.audio, [id]: sources };
+      }
     }
   }
 
