@@ -19,6 +19,7 @@ make kernels      the CUDA kernel's PTX that is embedded, by clang-14
 make gpu-test     bin/gpu, a folder that runs on any machine with an NVIDIA driver; starts its gpu-test: what loads, decodes, composes, encodes
 make gpu-bench    the same folder; starts its gpu-bench: the figures of benchmarks.md's gpu rows (ARGS='-json FILE …')
 make players      every player seeks SEEKS=100 times in HISTORY=2h of start-over, VOD, gaps, changed rungs and clips
+make asan         the tests of cards again, the emulated driver and the kernel under AddressSanitizer; make test has them too
 make soak         viewers that come and go for CHURN=10m, and what of them stays
 make bench        one benchmark beside its peers (NAME=mix-stage, mix4-static, mix4-720, whep-fan, latency, desk, dvr-durable, clip-exact; ARGS=-quick)
 make fuzz         every fuzz target for FUZZTIME=30s each
@@ -71,6 +72,10 @@ kernels:
 .PHONY: gpu-test gpu-bench
 gpu-test gpu-bench: setup
 	@$(in_env) scripts/gpu-programs.sh $@ $(ARGS)
+
+.PHONY: asan
+asan: setup
+	@$(in_env) go test -count=1 -v -run TestUnderAddressSanitizer ./gpu
 
 .PHONY: fuzz
 fuzz: setup

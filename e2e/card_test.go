@@ -29,7 +29,7 @@ func TestFourCamerasAreMixedOnACard(t *testing.T) {
 	t.Parallel()
 	inTime(t, func(t *testing.T) func(*testing.T) {
 		environment, _ := onEmulatedCards(t)
-		return mixOn(t, environment...)
+		return mixOn(t, "cuda:0", environment...)
 	})
 }
 
@@ -69,14 +69,12 @@ func outliveCards(t *testing.T) (check func(*testing.T)) {
 		require.Equal(t, false, device["usable"])
 		require.NotEmpty(t, device["reason"])
 	}
-	a.eventually(10*time.Second, "there is an alarm for each card", func() bool {
-		var down int
+	a.eventually(10*time.Second, "there is an alarm for each card, and one for the channel", func() bool {
+		alarms := map[any]int{}
 		for _, alarm := range a.call(200, "GET", "/v1/alarms", nil)["items"].([]any) {
-			if alarm.(map[string]any)["code"] == "device.down" {
-				down++
-			}
+			alarms[alarm.(map[string]any)["code"]]++
 		}
-		return down == 2
+		return alarms["device.down"] == 2 && alarms["encoder.fallback"] == 1
 	})
 	require.NotContains(t, a.log.String(), "left on the card")
 	return func(t *testing.T) {

@@ -19,10 +19,10 @@ func TestFourCamerasAreMixed(t *testing.T) {
 	inTime(t, mix)
 }
 
-func mix(t *testing.T) (check func(*testing.T)) { return mixOn(t) }
+func mix(t *testing.T) (check func(*testing.T)) { return mixOn(t, "cpu") }
 
-// mixOn plays the scenario on a node with that in its environment.
-func mixOn(t *testing.T, environment ...string) (check func(*testing.T)) {
+// mixOn plays the scenario on that device, on a node with that in its environment.
+func mixOn(t *testing.T, device string, environment ...string) (check func(*testing.T)) {
 	clips := fourClips()
 	paths := make(map[string]string)
 	for id, c := range clips {
@@ -50,7 +50,11 @@ func mixOn(t *testing.T, environment ...string) (check func(*testing.T)) {
 
 	s.restarts = a.state().Workers.Restarts
 	requireStages(t, a.call(200, "GET", "/v1/channels/main/state", nil), ids)
-	return func(t *testing.T) { s.check(t, clips, audio.sound(), large.film(v360), small.film(v180)) }
+	mixedOn := a.encoder()["device"]
+	return func(t *testing.T) {
+		require.Equal(t, device, mixedOn)
+		s.check(t, clips, audio.sound(), large.film(v360), small.film(v180))
+	}
 }
 
 // requireStages wants the state to tell where the time goes, from packet in to
