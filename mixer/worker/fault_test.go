@@ -66,6 +66,36 @@ func TestOneCrashLeavesTheCard(t *testing.T) {
 	require.Empty(t, machine.faults)
 }
 
+// Deaths without a word are a device's fault when they come on that one, soon after each
+// other.
+func TestWhoseFaultADeathIs(t *testing.T) {
+	now := time.Now()
+	for _, test := range []struct {
+		name   string
+		before crash
+		cause  string
+	}{
+		{"the first", crash{}, ""},
+		{"again, at once", crash{Place{Device: "cuda:0"}, now.Add(-time.Second)}, FaultCrashed},
+		{"again, but on another", crash{Place{Device: "cuda:1"}, now.Add(-time.Second)}, ""},
+		{"again, long after", crash{Place{Device: "cuda:0"}, now.Add(-2 * crashWindow)}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := &session{host: &Host{crash: test.before}, place: Place{Device: "cuda:0"}}
+			fault := s.judge(nil)
+			if test.cause == "" {
+				require.Nil(t, fault)
+			} else {
+				require.Equal(t, test.cause, fault.Cause)
+				require.Equal(t, "cuda:0", fault.Device)
+			}
+			require.Equal(t, "cuda:0", s.host.crash.place.Device)
+		})
+	}
+	s := &session{host: &Host{crash: crash{Place{Device: CPU}, now}}, place: Place{Device: CPU}}
+	require.Nil(t, s.judge(nil), "the CPU has nowhere else to go")
+}
+
 // A worker that leaks is replaced, without a fault and on the
 // same device.
 func TestWorkerThatLeaks(t *testing.T) {

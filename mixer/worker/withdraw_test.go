@@ -37,6 +37,8 @@ func TestWithdrawnRung(t *testing.T) {
 			s.frame++
 		}
 		require.NotZero(t, refused)
+		next, _, _ := s.witness.state()
+		require.InDelta(t, s.frame, next["v2"], 2, "filler comes when it is due")
 		require.NoError(t, s.continuity.Overdue(time.Second))
 		s.continuity.Detach()
 		begun := s.frame
