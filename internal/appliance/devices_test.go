@@ -141,10 +141,27 @@ func TestRungsThatOnlyCardsEncode(t *testing.T) {
 	require.ErrorContains(t, d.ask(show), "only cards encode HEVC and AV1, which h720 asks for: cuda:0: it failed channel")
 
 	show.Ladder[1].Codec = media.AV1
+	one, err := newTestDevices(t, config.GPU{Policy: "prefer"}, gpu.Survey{Cards: []gpu.Card{able}})
+	require.NoError(t, err)
+	require.ErrorContains(t, one.ask(show), "cuda:0: it has no encoder for av1", "it has one that is not usable")
 	none, err := newTestDevices(t, config.GPU{Policy: "prefer"}, gpu.Survey{Fault: "no CUDA device: no NVIDIA driver is loaded"})
 	require.NoError(t, err)
 	require.ErrorContains(t, none.ask(show), "there is no card")
 	require.Equal(t, "cpu", none.place(show).Device)
+}
+
+// A card that failed for good is not tried again when others would be.
+func TestACardThatIsBrokenStaysOut(t *testing.T) {
+	d, err := newTestDevices(t, config.GPU{Policy: "prefer"}, gpu.Survey{Cards: []gpu.Card{cardOf("cuda:0", "0000:01:00.0", true)}})
+	require.NoError(t, err)
+	now := time.Now()
+	d.now = func() time.Time { return now }
+	require.Equal(t, "cuda:0", d.place(showOn("main")).Device)
+	d.failed("main", worker.Fault{Device: "cuda:0", Cause: worker.FaultLost, Error: "it is gone"})
+	d.sample(monitor.Sample{Cards: []monitor.Card{{Bus: "0000:01:00.0", Xid: 79, Xids: 1}}})
+	now = now.Add(rest + time.Second)
+	require.Equal(t, "cpu", d.place(showOn("main")).Device)
+	require.Contains(t, d.reason("main"), "fallen off the bus")
 }
 
 // What the card says is shown, and one that has failed for good gets nothing more.
