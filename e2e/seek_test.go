@@ -128,8 +128,14 @@ func (r seekReport) check(t *testing.T, piece string, seeks int) {
 	assert.Empty(t, r.Astray, "%s: %v", what, r.Row)
 	assert.Empty(t, r.Hurried, what)
 	assert.Contains(t, []int{320, 426, 640}, r.Width, what)
-	if piece == "vod" && r.Name != "hls" { // which shows no thumbnails
+	if r.Name == "hls" { // which shows no thumbnails
+		return
+	}
+	switch piece {
+	case "vod":
 		assert.Equal(t, []int{5, 5, 800, 450}, r.Tile, what)
+	case "start-over":
+		assert.Equal(t, []int{1, 1, 160, 90}, r.Tile, what)
 	}
 }
 

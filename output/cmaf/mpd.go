@@ -60,7 +60,7 @@ type MPD struct {
 	Origin media.Time
 	// Base stands before RENDITION/ in the names of segments; "" or ending in "/".
 	Base string
-	// Thumbnails stand in static manifests; nil for none.
+	// Thumbnails are pictures for scrubbing; nil for none.
 	Thumbnails *Thumbnails
 }
 
@@ -133,8 +133,12 @@ func (m *MPD) marshal() ([]byte, error) {
 	runs := m.runs()
 	for i := range runs {
 		period := m.period(&runs[i])
-		if m.Static && m.Thumbnails != nil && len(runs) == 1 {
-			period.AppendAdaptationSet(m.Thumbnails.set(uint32(len(period.AdaptationSets))))
+		if m.Thumbnails != nil {
+			from := int64(0)
+			if !m.atEdge() {
+				from = grid.SegmentAt(runs[i].start)
+			}
+			period.AppendAdaptationSet(m.thumbnailSet(uint32(len(period.AdaptationSets)), from, m.Static && len(runs) == 1))
 		}
 		out.AppendPeriod(period)
 	}

@@ -62,14 +62,16 @@ func forms(t *testing.T, g Grid, k int64) map[string]*MPD {
 	early := spans(false)
 	early.Origin = g.SegmentTime(k - 100)
 	whole := &MPD{Static: true, Thumbnails: &Thumbnails{
-		Media: "thumbnails/$Number$.jpg", Columns: 5, Rows: 5, TileWidth: 160, TileHeight: 90, Duration: time.Duration(g.Rate.At(25 * g.SegmentFrames)),
+		Sheets: "thumbnails/$Number$.jpg", Columns: 5, Rows: 5, Single: "thumbnails/at-$Number$.jpg", TileWidth: 160, TileHeight: 90,
 	}}
 	for _, r := range renditions {
 		whole.Windows = append(whole.Windows, Window{Rendition: r, Segments: described(r, k, 3, 0)})
 	}
 	behind, _ := liveMPD(t, g, k)
 	behind.Latency = time.Minute
-	return map[string]*MPD{"live": live, "behind": behind, "growing": spans(false), "early": early, "ended": spans(true), "whole": whole}
+	growing := spans(false)
+	behind.Thumbnails, growing.Thumbnails = whole.Thumbnails, whole.Thumbnails
+	return map[string]*MPD{"live": live, "behind": behind, "growing": growing, "early": early, "ended": spans(true), "whole": whole}
 }
 
 // Periods of a span are one for each change and one on each side of a gap; what is

@@ -98,7 +98,7 @@ func (h *Handler) serveDVR(w http.ResponseWriter, r *http.Request, c *channel, r
 		starting(w, r)
 	default:
 		v := s.view(d)
-		if h.config.Draw != nil && s.rewind == 0 { // what slides has no first sheet
+		if h.config.Draw != nil {
 			v = v.illustrated()
 		}
 		if image, ok := strings.CutPrefix(name, "thumbnails/"); ok && v.drawn {

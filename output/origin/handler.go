@@ -130,8 +130,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		starting(w, r)
 		return
 	}
-	if c == nil || tree != "live" && tree != "dvr" {
+	switch {
+	case tree != "live" && tree != "dvr":
 		refuse(w, r, http.StatusNotFound, shortly)
+		return
+	case c == nil:
+		explain(w, r, http.StatusNotFound, shortly, "Not Found: there is no such channel.")
 		return
 	}
 	if !c.admit(w, r) {

@@ -51,7 +51,11 @@ func TestSpansThatCannotBeHad(t *testing.T) {
 		})
 	}
 	s.handler.Remove("main")
-	require.Equal(t, 404, s.get("/dvr/main/"+s.at(s.first, 0)+"-now/index.m3u8").StatusCode, "a deleted channel")
+	for _, document := range []string{"index.m3u8", "manifest.mpd", "v720/index.m3u8"} {
+		a := s.get("/dvr/main/" + s.at(s.first, 0) + "-now/" + document)
+		require.Equal(t, 404, a.StatusCode, "a deleted channel")
+		require.Contains(t, a.body, "no such channel")
+	}
 }
 
 // Over a gap a playlist says so and goes on; over a change of rungs it has those of

@@ -98,6 +98,9 @@ func (v view) pictures(from, to int64) []*record.Segment {
 // is listed, as the time of players does.
 func (v view) illustrated() view {
 	v.drawn = true
+	if v.latency > 0 {
+		return v
+	}
 	if first, _ := v.reach(); first >= 0 {
 		v.from = max(v.from, first)
 	}
@@ -110,16 +113,20 @@ func tileHeight(r *cmaf.Rendition, width int) int {
 }
 
 // thumbnails is what a name below thumbnails/ asks for: segments [from, to) of the
-// view, and their shape on the sheet. N.jpg is the N-th sheet, poster.jpg the
-// first picture.
+// view, and their shape on the sheet. N.jpg is the N-th sheet, at-K.jpg the picture
+// of segment K, poster.jpg the first picture.
 func (v view) thumbnails(name string) (from, to int64, columns, rows, width int, ok bool) {
 	if name == "poster.jpg" {
 		return v.from, v.from + 1, 1, 1, posterWidth, true
 	}
 	stem, found := strings.CutSuffix(name, ".jpg")
+	if number, single := strings.CutPrefix(stem, "at-"); single {
+		k, canonical := parseCanonical(number)
+		return k, k + 1, 1, 1, tileWidth, found && canonical && k >= v.from && k < v.to
+	}
 	n, canonical := parseCanonical(stem)
 	from = v.from + n*sheetTiles
-	if !found || !canonical || n > 1<<32 || from >= v.to {
+	if !found || !canonical || n > 1<<32 || from >= v.to || v.latency > 0 { // what slides has no first sheet
 		return 0, 0, 0, 0, 0, false
 	}
 	return from, min(from+sheetTiles, v.to), sheetColumns, sheetRows, tileWidth, true
@@ -139,7 +146,7 @@ func (h *Handler) serveThumbnail(w http.ResponseWriter, r *http.Request, v view,
 		refuse(w, r, http.StatusNotFound, v.ages.plainError)
 		return
 	}
-	key := fmt.Sprint(v.channel.id, " ", from, " ", to, " ", held, " ", columns)
+	key := fmt.Sprint(v.channel.id, " ", from, " ", to, " ", held, " ", width)
 	jpeg := h.sheets.get(key)
 	if jpeg == nil {
 		if jpeg = h.draw(w, r, v, sheet); jpeg == nil {
@@ -208,11 +215,13 @@ func (v view) thumbnailTrack(name string) *document {
 	if r == nil {
 		return nil
 	}
-	switch name {
-	case "thumbnails.vtt":
+	switch {
+	case name == "thumbnails.vtt" && v.latency == 0: // its times begin with the view
 		return newDocument(typeWebVTT, v.thumbnailCues(r))
-	case "thumbnails.m3u8":
-		return newDocument(typePlaylist, v.thumbnailPlaylist(r))
+	case name == "thumbnails.m3u8" && v.ended:
+		return newDocument(typePlaylist, v.sheetPlaylist(r))
+	case name == "thumbnails.m3u8":
+		return newDocument(typePlaylist, v.picturePlaylist(r))
 	}
 	return nil
 }
@@ -237,24 +246,46 @@ func (v view) thumbnailCues(r *cmaf.Rendition) []byte {
 	return out
 }
 
-// thumbnailPlaylist is an image media playlist: EXT-X-TILES says how each JPEG is
-// cut (the HLS image extension that players share).
-func (v view) thumbnailPlaylist(r *cmaf.Rendition) []byte {
+// sheetPlaylist is an image media playlist of what has ended: EXT-X-TILES says how
+// each JPEG is cut (the HLS image extension that players share).
+func (v view) sheetPlaylist(r *cmaf.Rendition) []byte {
 	segment := r.Grid.SegmentDuration().Seconds()
-	out := fmt.Appendf(nil, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:%s\n#EXT-X-IMAGES-ONLY\n",
-		int(sheetTiles*segment+1), map[bool]string{true: "VOD", false: "EVENT"}[v.ended])
+	out := fmt.Appendf(nil, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-IMAGES-ONLY\n",
+		int(sheetTiles*segment+1))
+	out = appendDateTime(out, r.Grid.SegmentTime(v.from))
 	for n := int64(0); n*sheetTiles < v.to-v.from; n++ {
 		count := min(v.to-v.from-n*sheetTiles, sheetTiles)
-		if count < sheetTiles && !v.ended {
-			break // it is not whole yet
-		}
 		out = fmt.Appendf(out, "#EXTINF:%.6f,\n#EXT-X-TILES:RESOLUTION=%dx%d,LAYOUT=%dx%d,DURATION=%.6f\nthumbnails/%d.jpg\n",
 			float64(count)*segment, tileWidth, tileHeight(r, tileWidth), sheetColumns, sheetRows, segment, n)
 	}
-	if v.ended {
-		out = append(out, "#EXT-X-ENDLIST\n"...)
+	return append(out, "#EXT-X-ENDLIST\n"...)
+}
+
+// picturePlaylist is that of what goes on: a picture for each segment. Sheets would
+// have a target duration of 80 s, three of which Shaka Player then stays behind.
+func (v view) picturePlaylist(r *cmaf.Rendition) []byte {
+	first, last := v.reach()
+	out := fmt.Appendf(nil, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:%d\n", r.Grid.TargetDuration(), first)
+	if v.kind == cmaf.Event {
+		out = append(out, "#EXT-X-PLAYLIST-TYPE:EVENT\n"...)
+	}
+	out = append(out, "#EXT-X-IMAGES-ONLY\n"...)
+	segment := r.Grid.SegmentDuration().Seconds()
+	for i, g := range v.pictures(first, last+1) {
+		if i == 0 {
+			out = appendDateTime(out, r.Grid.SegmentTime(first))
+		}
+		if g == nil {
+			out = append(out, "#EXT-X-GAP\n"...)
+		}
+		out = fmt.Appendf(out, "#EXTINF:%.6f,\n#EXT-X-TILES:RESOLUTION=%dx%d,LAYOUT=1x1,DURATION=%.6f\nthumbnails/at-%d.jpg\n",
+			segment, tileWidth, tileHeight(r, tileWidth), segment, first+int64(i))
 	}
 	return out
+}
+
+func appendDateTime(out []byte, t media.Time) []byte {
+	return t.UTC().AppendFormat(append(out, "#EXT-X-PROGRAM-DATE-TIME:"...), "2006-01-02T15:04:05.000Z07:00\n")
 }
 
 // nameThumbnails adds the thumbnails to a multivariant playlist; players that do
@@ -268,14 +299,14 @@ func (v view) nameThumbnails(playlist []byte) []byte {
 		tileWidth, tileHeight(r, tileWidth))
 }
 
-// thumbnailSet describes the thumbnails in a static manifest; nil where there are none.
+// thumbnailSet describes the thumbnails in a manifest; nil where there are none.
 func (v view) thumbnailSet() *cmaf.Thumbnails {
 	r := v.smallest()
-	if r == nil || !v.ended {
+	if r == nil {
 		return nil
 	}
 	return &cmaf.Thumbnails{
-		Media: "thumbnails/$Number$.jpg", Columns: sheetColumns, Rows: sheetRows,
-		TileWidth: tileWidth, TileHeight: tileHeight(r, tileWidth), Duration: time.Duration(r.Grid.Rate.At(sheetTiles * r.Grid.SegmentFrames)),
+		Sheets: "thumbnails/$Number$.jpg", Columns: sheetColumns, Rows: sheetRows,
+		Single: "thumbnails/at-$Number$.jpg", TileWidth: tileWidth, TileHeight: tileHeight(r, tileWidth),
 	}
 }
