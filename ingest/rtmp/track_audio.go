@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"millrace/ingest"
+	"millrace/ingest/codec"
 	"millrace/internal/media"
 	"millrace/internal/rtmp"
 )
@@ -55,9 +56,9 @@ func (s *stream) configureAudio(tag rtmp.Tag) error {
 	if s.fourCC == tag.FourCC && bytes.Equal(s.record, tag.Data) {
 		return nil
 	}
-	parse := aacTrack
+	parse := codec.AACTrack
 	if tag.FourCC == rtmp.Opus {
-		parse = opusTrack
+		parse = codec.OpusTrack
 	}
 	track, err := parse(tag.Data)
 	if err != nil {
@@ -69,9 +70,9 @@ func (s *stream) configureAudio(tag rtmp.Tag) error {
 
 // followAudio keeps the track that fits a frame which brings its own header.
 func (s *stream) followAudio(tag rtmp.Tag) error {
-	parse := mp3Track
+	parse := codec.MP3Track
 	if tag.FourCC == rtmp.AC3 {
-		parse = ac3Track
+		parse = codec.AC3Track
 	}
 	track, err := parse(tag.Data)
 	if err != nil {

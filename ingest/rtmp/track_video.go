@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"millrace/ingest"
+	"millrace/ingest/codec"
 	"millrace/internal/media"
 	"millrace/internal/rtmp"
 )
@@ -45,15 +46,15 @@ func (s *stream) picture(tag rtmp.Tag) (ingest.AccessUnit, error) {
 	case rtmp.AVC, rtmp.HEVC:
 		// The client's flag counts too: intra refresh has no other sign.
 		var random bool
-		u.Data, random = s.nal.accessUnit(tag.Data)
+		u.Data, random = s.nal.AccessUnit(tag.Data)
 		if u.Key = u.Key || random; u.Key {
-			s.nal = s.nal.follow(u.Data)
+			s.nal = s.nal.Follow(u.Data)
 			s.track, u.Track = s.nal.Track, s.nal.Track
 		}
 	case rtmp.AV1:
-		u.Data = temporalUnit(tag.Data)
+		u.Data = codec.TemporalUnit(tag.Data)
 	case rtmp.VP9:
-		track, key, err := withSizeOf(s.track, tag.Data)
+		track, key, err := codec.WithSizeOf(s.track, tag.Data)
 		if err != nil {
 			return u, err
 		}
@@ -86,19 +87,19 @@ func (s *stream) configureVideo(tag rtmp.Tag) error {
 		return nil // said by some before they know
 	}
 	var track *media.Track
-	var nal nalTrack
+	var nal codec.NALTrack
 	var err error
 	switch tag.FourCC {
 	case rtmp.AVC:
-		nal, err = avcTrack(tag.Data)
+		nal, err = codec.AVCTrack(tag.Data)
 		track = nal.Track
 	case rtmp.HEVC:
-		nal, err = hevcTrack(tag.Data)
+		nal, err = codec.HEVCTrack(tag.Data)
 		track = nal.Track
 	case rtmp.AV1:
-		track, err = av1Track(tag.Data)
+		track, err = codec.AV1Track(tag.Data)
 	case rtmp.VP9:
-		track, err = vp9Track(tag.Data)
+		track, err = codec.VP9Track(tag.Data)
 	}
 	if err != nil {
 		return unreadable(tag.FourCC, err)

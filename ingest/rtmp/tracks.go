@@ -5,14 +5,9 @@ import (
 	"fmt"
 
 	"millrace/ingest"
+	"millrace/ingest/codec"
 	"millrace/internal/media"
 	"millrace/internal/rtmp"
-)
-
-// The IDs of a publisher's tracks.
-const (
-	videoID = "video"
-	audioID = "audio"
 )
 
 // tracks is what one publisher has said of its streams so far: it makes access
@@ -31,7 +26,7 @@ type stream struct {
 	fourCC rtmp.FourCC
 	record []byte // the configuration as sent, which track was made of
 	track  *media.Track
-	nal    nalTrack // where the codec has NAL units
+	nal    codec.NALTrack // where the codec has NAL units
 }
 
 // Counts are messages that gave no access unit.

@@ -1,4 +1,4 @@
-package rtmp
+package codec
 
 import (
 	"encoding/binary"
@@ -13,31 +13,31 @@ import (
 	"millrace/internal/media"
 )
 
-// nalTrack is a video track whose access units are NAL units behind lengths.
-type nalTrack struct {
+// NALTrack is a video track whose access units are NAL units behind lengths.
+type NALTrack struct {
 	*media.Track
 	lengthSize int    // bytes of each length as the publisher sends it
 	inBand     []byte // the SPS that an access unit last brought
 }
 
-// avcTrack reads an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1).
-func avcTrack(record []byte) (nalTrack, error) {
+// AVCTrack reads an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1).
+func AVCTrack(record []byte) (NALTrack, error) {
 	if len(record) < 7 || record[0] != 1 {
-		return nalTrack{}, fmt.Errorf("avcC of %d bytes", len(record))
+		return NALTrack{}, fmt.Errorf("avcC of %d bytes", len(record))
 	}
 	units, _, err := nalArray(record[6:], int(record[5]&0x1F))
 	if err != nil {
-		return nalTrack{}, fmt.Errorf("avcC: %w", err)
+		return NALTrack{}, fmt.Errorf("avcC: %w", err)
 	}
 	if len(units) == 0 {
-		return nalTrack{}, fmt.Errorf("avcC without SPS")
+		return NALTrack{}, fmt.Errorf("avcC without SPS")
 	}
 	var sps h264.SPS
 	if err := sps.Unmarshal(units[0]); err != nil {
-		return nalTrack{}, fmt.Errorf("read SPS: %w", err)
+		return NALTrack{}, fmt.Errorf("read SPS: %w", err)
 	}
 	t := &media.Track{
-		ID: videoID, Kind: media.Video, Codec: media.H264, Config: slices.Clone(record),
+		ID: VideoID, Kind: media.Video, Codec: media.H264, Config: slices.Clone(record),
 		MIME:  fmt.Sprintf("avc1.%02x%02x%02x", record[1], record[2], record[3]),
 		Width: sps.Width(), Height: sps.Height(),
 	}
@@ -45,45 +45,45 @@ func avcTrack(record []byte) (nalTrack, error) {
 		t.Rate = rate(uint64(sps.VUI.TimingInfo.TimeScale), 2*uint64(sps.VUI.TimingInfo.NumUnitsInTick))
 	}
 	t.Config[4] |= 3 // lengths are 4 bytes from here on
-	return nalTrack{Track: t, lengthSize: int(record[4]&3) + 1}, pictureSize(t)
+	return NALTrack{Track: t, lengthSize: int(record[4]&3) + 1}, pictureSize(t)
 }
 
-// hevcTrack reads an HEVCDecoderConfigurationRecord (§8.3.3.1).
-func hevcTrack(record []byte) (nalTrack, error) {
+// HEVCTrack reads an HEVCDecoderConfigurationRecord (§8.3.3.1).
+func HEVCTrack(record []byte) (NALTrack, error) {
 	if len(record) < 23 {
-		return nalTrack{}, fmt.Errorf("hvcC of %d bytes", len(record))
+		return NALTrack{}, fmt.Errorf("hvcC of %d bytes", len(record))
 	}
 	var sps h265.SPS
 	found := false
 	rest := record[23:]
 	for range record[22] {
 		if len(rest) < 3 {
-			return nalTrack{}, fmt.Errorf("hvcC ends early")
+			return NALTrack{}, fmt.Errorf("hvcC ends early")
 		}
 		kind, count := h265.NALUType(rest[0]&0x3F), int(binary.BigEndian.Uint16(rest[1:]))
 		units, after, err := nalArray(rest[3:], count)
 		if err != nil {
-			return nalTrack{}, fmt.Errorf("hvcC: %w", err)
+			return NALTrack{}, fmt.Errorf("hvcC: %w", err)
 		}
 		if rest = after; kind == h265.NALUType_SPS_NUT && !found && len(units) > 0 {
 			if err := sps.Unmarshal(units[0]); err != nil {
-				return nalTrack{}, fmt.Errorf("read SPS: %w", err)
+				return NALTrack{}, fmt.Errorf("read SPS: %w", err)
 			}
 			found = true
 		}
 	}
 	if !found {
-		return nalTrack{}, fmt.Errorf("hvcC without SPS")
+		return NALTrack{}, fmt.Errorf("hvcC without SPS")
 	}
 	t := &media.Track{
-		ID: videoID, Kind: media.Video, Codec: media.HEVC, Config: slices.Clone(record),
+		ID: VideoID, Kind: media.Video, Codec: media.HEVC, Config: slices.Clone(record),
 		MIME: hevcMIME(record), Width: sps.Width(), Height: sps.Height(),
 	}
 	if sps.VUI != nil && sps.VUI.TimingInfo != nil {
 		t.Rate = rate(uint64(sps.VUI.TimingInfo.TimeScale), uint64(sps.VUI.TimingInfo.NumUnitsInTick))
 	}
 	t.Config[21] |= 3
-	return nalTrack{Track: t, lengthSize: int(record[21]&3) + 1}, pictureSize(t)
+	return NALTrack{Track: t, lengthSize: int(record[21]&3) + 1}, pictureSize(t)
 }
 
 // hevcMIME is the codecs parameter of ISO/IEC 14496-15 §E.3.
@@ -134,10 +134,10 @@ func pictureSize(t *media.Track) error {
 	return nil
 }
 
-// accessUnit checks that data is NAL units behind lengths, makes the lengths 4
+// AccessUnit checks that data is NAL units behind lengths, makes the lengths 4
 // bytes, and says whether decoding can begin here. It is nil when it is not, or
 // when there is no unit in it.
-func (t nalTrack) accessUnit(data []byte) (unit []byte, random bool) {
+func (t NALTrack) AccessUnit(data []byte) (unit []byte, random bool) {
 	total, asSent := 0, t.lengthSize == 4
 	for rest := data; len(rest) > 0; {
 		nal, after, ok := t.next(rest)
@@ -168,7 +168,7 @@ func (t nalTrack) accessUnit(data []byte) (unit []byte, random bool) {
 }
 
 // next splits off the first NAL unit.
-func (t nalTrack) next(b []byte) (nal, rest []byte, ok bool) {
+func (t NALTrack) next(b []byte) (nal, rest []byte, ok bool) {
 	if len(b) < t.lengthSize {
 		return nil, nil, false
 	}
@@ -184,7 +184,7 @@ func (t nalTrack) next(b []byte) (nal, rest []byte, ok bool) {
 
 // randomAccess says whether the NAL unit with that first byte is of an IDR
 // picture (H.264) or of an IRAP picture (HEVC).
-func (t nalTrack) randomAccess(header byte) bool {
+func (t NALTrack) randomAccess(header byte) bool {
 	if t.Codec == media.H264 {
 		return header&0x1F == 5
 	}

@@ -1,4 +1,4 @@
-package rtmp
+package codec
 
 import (
 	"bytes"
@@ -14,10 +14,10 @@ import (
 // largestSet bounds the parameter sets that are followed, bytes.
 const largestSet = 4096
 
-// follow is the track that an access unit belongs to which begins a sequence:
+// Follow is the track that an access unit belongs to which begins a sequence:
 // another than t when it brings parameter sets of another size or rate, as
 // encoders that change without a new configuration send them.
-func (t nalTrack) follow(unit []byte) nalTrack {
+func (t NALTrack) Follow(unit []byte) NALTrack {
 	sets := t.parameterSets(unit)
 	kind := byte(h264.NALUTypeSPS)
 	if t.Codec == media.HEVC {
@@ -27,12 +27,12 @@ func (t nalTrack) follow(unit []byte) nalTrack {
 		return t
 	}
 	t.inBand = bytes.Clone(sets[kind][0])
-	var other nalTrack
+	var other NALTrack
 	var err error
 	if t.Codec == media.HEVC {
-		other, err = hevcTrack(hevcRecord(t.Config, sets))
+		other, err = HEVCTrack(hevcRecord(t.Config, sets))
 	} else {
-		other, err = avcTrack(avcRecord(t.Config, sets))
+		other, err = AVCTrack(avcRecord(t.Config, sets))
 	}
 	if err != nil || other.Width == t.Width && other.Height == t.Height && other.Rate == t.Rate {
 		return t
@@ -42,7 +42,7 @@ func (t nalTrack) follow(unit []byte) nalTrack {
 }
 
 // parameterSets are those in a unit, by their NAL unit type.
-func (t nalTrack) parameterSets(unit []byte) map[byte][][]byte {
+func (t NALTrack) parameterSets(unit []byte) map[byte][][]byte {
 	sets := map[byte][][]byte{}
 	for len(unit) >= 4 {
 		n := int(binary.BigEndian.Uint32(unit))

@@ -1,4 +1,4 @@
-package rtmp
+package codec
 
 import (
 	"fmt"
@@ -8,22 +8,22 @@ import (
 	"millrace/internal/media"
 )
 
-// vp9Track reads a VPCodecConfigurationBox's payload (VP in ISOBMFF §3.2). The
+// VP9Track reads a VPCodecConfigurationBox's payload (VP in ISOBMFF §3.2). The
 // picture's size is in the key frames only, and so is all a decoder needs.
-func vp9Track(record []byte) (*media.Track, error) {
+func VP9Track(record []byte) (*media.Track, error) {
 	if len(record) < 8 || record[0] != 1 {
 		return nil, fmt.Errorf("vpcC of %d bytes", len(record))
 	}
 	profile, level, depth := record[4], record[5], record[6]>>4
 	return &media.Track{
-		ID: videoID, Kind: media.Video, Codec: media.VP9,
+		ID: VideoID, Kind: media.Video, Codec: media.VP9,
 		MIME: fmt.Sprintf("vp09.%02d.%02d.%02d", profile, level, depth),
 	}, nil
 }
 
-// withSizeOf is t as the VP9 frame has it: another track where a key frame
+// WithSizeOf is t as the VP9 frame has it: another track where a key frame
 // changes the picture's size.
-func withSizeOf(t *media.Track, frame []byte) (track *media.Track, key bool, err error) {
+func WithSizeOf(t *media.Track, frame []byte) (track *media.Track, key bool, err error) {
 	var header vp9.Header
 	if err := header.Unmarshal(frame); err != nil {
 		return t, false, fmt.Errorf("read VP9 header: %w", err)

@@ -1,4 +1,4 @@
-package rtmp
+package codec
 
 import (
 	"fmt"
@@ -9,13 +9,13 @@ import (
 	"millrace/internal/media"
 )
 
-// av1Track reads an AV1CodecConfigurationRecord (AV1 in ISOBMFF §2.3.3).
-func av1Track(record []byte) (*media.Track, error) {
+// AV1Track reads an AV1CodecConfigurationRecord (AV1 in ISOBMFF §2.3.3).
+func AV1Track(record []byte) (*media.Track, error) {
 	if len(record) < 4 || record[0] != 0x81 {
 		return nil, fmt.Errorf("av1C of %d bytes", len(record))
 	}
 	t := &media.Track{
-		ID: videoID, Kind: media.Video, Codec: media.AV1, MIME: av1MIME(record), Config: slices.Clone(record),
+		ID: VideoID, Kind: media.Video, Codec: media.AV1, MIME: av1MIME(record), Config: slices.Clone(record),
 	}
 	for rest := record[4:]; len(rest) > 0; {
 		obu, payload, after, ok := nextOBU(rest)
@@ -52,9 +52,9 @@ func av1MIME(record []byte) string {
 	return fmt.Sprintf("av01.%d.%02d%c.%02d", record[1]>>5, record[1]&0x1F, tier, depth)
 }
 
-// temporalUnit checks that data is whole OBUs and takes the temporal
+// TemporalUnit checks that data is whole OBUs and takes the temporal
 // delimiters out. It is nil when it is not, or when nothing else is in it.
-func temporalUnit(data []byte) []byte {
+func TemporalUnit(data []byte) []byte {
 	kept, delimiters := 0, false
 	for rest := data; len(rest) > 0; {
 		obu, _, after, ok := nextOBU(rest)

@@ -1,4 +1,4 @@
-package rtmp
+package codec
 
 import (
 	"bytes"
@@ -13,14 +13,14 @@ import (
 	"millrace/internal/media"
 )
 
-// aacTrack reads an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1).
-func aacTrack(record []byte) (*media.Track, error) {
+// AACTrack reads an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1).
+func AACTrack(record []byte) (*media.Track, error) {
 	var config mpeg4audio.AudioSpecificConfig
 	if err := config.Unmarshal(record); err != nil {
 		return nil, fmt.Errorf("read AudioSpecificConfig: %w", err)
 	}
 	t := &media.Track{
-		ID: audioID, Kind: media.Audio, Codec: media.AAC, Config: slices.Clone(record),
+		ID: AudioID, Kind: media.Audio, Codec: media.AAC, Config: slices.Clone(record),
 		SampleRate: config.SampleRate, Channels: int(config.ChannelConfig),
 	}
 	if t.Channels == 7 {
@@ -40,9 +40,9 @@ func aacTrack(record []byte) (*media.Track, error) {
 	return t, nil
 }
 
-// opusTrack makes the payload of a dOps box (Opus in ISOBMFF §4.3.2) of an
+// OpusTrack makes the payload of a dOps box (Opus in ISOBMFF §4.3.2) of an
 // identification header (RFC 7845 §5.1): the same fields in the other byte order.
-func opusTrack(header []byte) (*media.Track, error) {
+func OpusTrack(header []byte) (*media.Track, error) {
 	if len(header) < 19 || !bytes.HasPrefix(header, []byte("OpusHead")) || header[8]>>4 != 0 || header[9] == 0 {
 		return nil, fmt.Errorf("no Opus identification header")
 	}
@@ -59,19 +59,19 @@ func opusTrack(header []byte) (*media.Track, error) {
 		config = append(config, header[19:21+channels]...)
 	}
 	return &media.Track{
-		ID: audioID, Kind: media.Audio, Codec: media.Opus, MIME: "opus", Config: config,
+		ID: AudioID, Kind: media.Audio, Codec: media.Opus, MIME: "opus", Config: config,
 		SampleRate: 48000, Channels: channels,
 	}, nil
 }
 
-// mp3Track and ac3Track read the header that every frame begins with.
-func mp3Track(frame []byte) (*media.Track, error) {
+// MP3Track and AC3Track read the header that every frame begins with.
+func MP3Track(frame []byte) (*media.Track, error) {
 	var header mpeg1audio.FrameHeader
 	if err := header.Unmarshal(frame); err != nil {
 		return nil, fmt.Errorf("read MP3 header: %w", err)
 	}
 	t := &media.Track{
-		ID: audioID, Kind: media.Audio, Codec: media.MP3, MIME: "mp4a.6B",
+		ID: AudioID, Kind: media.Audio, Codec: media.MP3, MIME: "mp4a.6B",
 		SampleRate: header.SampleRate, Channels: 2,
 	}
 	if header.Layer == 2 {
@@ -83,7 +83,7 @@ func mp3Track(frame []byte) (*media.Track, error) {
 	return t, nil
 }
 
-func ac3Track(frame []byte) (*media.Track, error) {
+func AC3Track(frame []byte) (*media.Track, error) {
 	var sync ac3.SyncInfo
 	if err := sync.Unmarshal(frame); err != nil {
 		return nil, fmt.Errorf("read AC-3 header: %w", err)
@@ -93,7 +93,7 @@ func ac3Track(frame []byte) (*media.Track, error) {
 		return nil, fmt.Errorf("read AC-3 header: %w", err)
 	}
 	return &media.Track{
-		ID: audioID, Kind: media.Audio, Codec: media.AC3, MIME: "ac-3",
+		ID: AudioID, Kind: media.Audio, Codec: media.AC3, MIME: "ac-3",
 		SampleRate: sync.SampleRate(), Channels: bsi.ChannelCount(),
 	}, nil
 }
