@@ -61,6 +61,8 @@ type Sources interface {
 	SourceThumbnail(ctx context.Context, id string) ([]byte, error)
 	SourceStats(id string) (SourceStats, error)
 	KickSource(ctx context.Context, id string) error
+	// PlayFile gives an order to the player of a file source.
+	PlayFile(id string, order PlayerOrder) (Player, error)
 }
 
 // Channels keeps the programs.

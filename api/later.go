@@ -16,7 +16,7 @@ var laterKeys = map[string]bool{
 }
 
 // laterValues are refused likewise.
-var laterValues = map[string]bool{"pull": true, "file": true, "token": true}
+var laterValues = map[string]bool{"pull": true, "token": true}
 
 // notYet is the sentence with which planned things are refused.
 func notYet(what string) string { return fmt.Sprintf("this version does not do %q yet", what) }

@@ -298,6 +298,48 @@ func (e ClipRequestMode) Valid() bool {
 	}
 }
 
+// Defines values for FileSettingsOnEnd.
+const (
+	FileSettingsOnEndHold   FileSettingsOnEnd = "hold"
+	FileSettingsOnEndRewind FileSettingsOnEnd = "rewind"
+	FileSettingsOnEndSlate  FileSettingsOnEnd = "slate"
+)
+
+// Valid indicates whether the value is a known member of the FileSettingsOnEnd enum.
+func (e FileSettingsOnEnd) Valid() bool {
+	switch e {
+	case FileSettingsOnEndHold:
+		return true
+	case FileSettingsOnEndRewind:
+		return true
+	case FileSettingsOnEndSlate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FileSettingsStart.
+const (
+	FileSettingsStartAlways  FileSettingsStart = "always"
+	FileSettingsStartManual  FileSettingsStart = "manual"
+	FileSettingsStartProgram FileSettingsStart = "program"
+)
+
+// Valid indicates whether the value is a known member of the FileSettingsStart enum.
+func (e FileSettingsStart) Valid() bool {
+	switch e {
+	case FileSettingsStartAlways:
+		return true
+	case FileSettingsStartManual:
+		return true
+	case FileSettingsStartProgram:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for JobKind.
 const (
 	JobKindClip JobKind = "clip"
@@ -402,13 +444,13 @@ func (e MultiviewTileTally) Valid() bool {
 
 // Defines values for OnLossThen.
 const (
-	Slate OnLossThen = "slate"
+	OnLossThenSlate OnLossThen = "slate"
 )
 
 // Valid indicates whether the value is a known member of the OnLossThen enum.
 func (e OnLossThen) Valid() bool {
 	switch e {
-	case Slate:
+	case OnLossThenSlate:
 		return true
 	default:
 		return false
@@ -496,6 +538,33 @@ const (
 func (e PlaybackAuth) Valid() bool {
 	switch e {
 	case Open:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlayerState.
+const (
+	PlayerStateCued    PlayerState = "cued"
+	PlayerStateEnded   PlayerState = "ended"
+	PlayerStateError   PlayerState = "error"
+	PlayerStatePaused  PlayerState = "paused"
+	PlayerStatePlaying PlayerState = "playing"
+)
+
+// Valid indicates whether the value is a known member of the PlayerState enum.
+func (e PlayerState) Valid() bool {
+	switch e {
+	case PlayerStateCued:
+		return true
+	case PlayerStateEnded:
+		return true
+	case PlayerStateError:
+		return true
+	case PlayerStatePaused:
+		return true
+	case PlayerStatePlaying:
 		return true
 	default:
 		return false
@@ -693,6 +762,7 @@ func (e SourceClock) Valid() bool {
 
 // Defines values for SourceKind.
 const (
+	SourceKindFile  SourceKind = "file"
 	SourceKindPush  SourceKind = "push"
 	SourceKindStill SourceKind = "still"
 	SourceKindTest  SourceKind = "test"
@@ -701,6 +771,8 @@ const (
 // Valid indicates whether the value is a known member of the SourceKind enum.
 func (e SourceKind) Valid() bool {
 	switch e {
+	case SourceKindFile:
+		return true
 	case SourceKindPush:
 		return true
 	case SourceKindStill:
@@ -780,6 +852,7 @@ func (e SourceViewClock) Valid() bool {
 
 // Defines values for SourceViewKind.
 const (
+	SourceViewKindFile  SourceViewKind = "file"
 	SourceViewKindPush  SourceViewKind = "push"
 	SourceViewKindStill SourceViewKind = "still"
 	SourceViewKindTest  SourceViewKind = "test"
@@ -788,6 +861,8 @@ const (
 // Valid indicates whether the value is a known member of the SourceViewKind enum.
 func (e SourceViewKind) Valid() bool {
 	switch e {
+	case SourceViewKindFile:
+		return true
 	case SourceViewKindPush:
 		return true
 	case SourceViewKindStill:
@@ -942,10 +1017,13 @@ type AlarmThresholds struct {
 
 // Asset defines model for Asset.
 type Asset struct {
-	Bytes     int64       `json:"bytes"`
-	CreatedAt Timestamp   `json:"createdAt"`
-	Format    AssetFormat `json:"format"`
-	Height    int         `json:"height,omitempty,omitzero"`
+	Bytes     int64     `json:"bytes"`
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// DurationMs Of a clip, where it can be told without reading all of it
+	DurationMs int64       `json:"durationMs,omitempty,omitzero"`
+	Format     AssetFormat `json:"format"`
+	Height     int         `json:"height,omitempty,omitzero"`
 
 	// Id Examples: cam1
 	Id   Slug      `json:"id"`
@@ -1485,6 +1563,24 @@ type FiguresList struct {
 	Items []Figures `json:"items"`
 }
 
+// FileSettings How a source of kind file plays
+type FileSettings struct {
+	// Loop Begin again at the end, without a gap in picture or sound
+	Loop bool `json:"loop,omitempty,omitzero"`
+
+	// OnEnd hold, which is the default: the last picture stays; slate: the slate; rewind: the first picture, cued
+	OnEnd FileSettingsOnEnd `json:"onEnd,omitempty,omitzero"`
+
+	// Start program, which is the default: it plays from its beginning whenever it comes on the program of a channel, and goes back to its first picture when it leaves; always: it plays from the node's start on; manual: by its actions only
+	Start FileSettingsStart `json:"start,omitempty,omitzero"`
+}
+
+// FileSettingsOnEnd hold, which is the default: the last picture stays; slate: the slate; rewind: the first picture, cued
+type FileSettingsOnEnd string
+
+// FileSettingsStart program, which is the default: it plays from its beginning whenever it comes on the program of a channel, and goes back to its first picture when it leaves; always: it plays from the node's start on; manual: by its actions only
+type FileSettingsStart string
+
 // ISOFile defines model for ISOFile.
 type ISOFile struct {
 	Bytes  int64    `json:"bytes"`
@@ -1781,6 +1877,20 @@ type PlaybackPaths struct {
 	Thumbnails string `json:"thumbnails,omitempty,omitzero"`
 }
 
+// Player defines model for Player.
+type Player struct {
+	// LengthMs Absent while it is not known
+	LengthMs   int64 `json:"lengthMs,omitempty,omitzero"`
+	PositionMs int64 `json:"positionMs"`
+
+	// Reason Why it cannot be played
+	Reason string      `json:"reason,omitempty,omitzero"`
+	State  PlayerState `json:"state"`
+}
+
+// PlayerState defines model for Player.State.
+type PlayerState string
+
 // PreviewRequest defines model for PreviewRequest.
 type PreviewRequest struct {
 	// At When to act: an instant, or a frame of the canvas rate since the Unix epoch
@@ -1974,7 +2084,7 @@ type Slug = string
 
 // Source defines model for Source.
 type Source struct {
-	// Asset Of kind still: the picture, an asset
+	// Asset Of kinds file and still: the clip or picture, an asset
 	//
 	// Examples: cam1
 	Asset Slug `json:"asset,omitempty,omitzero"`
@@ -1982,10 +2092,13 @@ type Source struct {
 	// Clock From when latencyMs counts: from the arrival of packets, or from their capture by the clock of their sender, so that senders whose clocks agree line up. WHIP publishers tell that clock; of others, and where it cannot be right, the arrival counts. For the next publisher
 	Clock SourceClock `json:"clock,omitempty,omitzero"`
 
+	// File How a source of kind file plays
+	File FileSettings `json:"file,omitempty,omitzero"`
+
 	// Id Examples: cam1
 	Id Slug `json:"id"`
 
-	// Kind push: RTMP, SRT and WHIP with one key; still: a picture; test: a built-in moving picture with a tone
+	// Kind push: RTMP, SRT and WHIP with one key; file: a clip; still: a picture; test: a built-in moving picture with a tone
 	Kind SourceKind `json:"kind"`
 
 	// LatencyMs How long the newest packet waits before it is on screen; of a publisher by WebRTC the most that it does, which follows the network between 20 ms and this
@@ -2001,7 +2114,7 @@ type Source struct {
 // SourceClock From when latencyMs counts: from the arrival of packets, or from their capture by the clock of their sender, so that senders whose clocks agree line up. WHIP publishers tell that clock; of others, and where it cannot be right, the arrival counts. For the next publisher
 type SourceClock string
 
-// SourceKind push: RTMP, SRT and WHIP with one key; still: a picture; test: a built-in moving picture with a tone
+// SourceKind push: RTMP, SRT and WHIP with one key; file: a clip; still: a picture; test: a built-in moving picture with a tone
 type SourceKind string
 
 // SourceLatency Where the time of a push source's pictures goes before they are composed, over the last 10 s
@@ -2091,19 +2204,25 @@ type SourceView struct {
 	Asset Slug            `json:"asset,omitempty,omitzero"`
 	Clock SourceViewClock `json:"clock,omitempty,omitzero"`
 
+	// File How a source of kind file plays
+	File FileSettings `json:"file,omitempty,omitzero"`
+
 	// Id Examples: cam1
 	Id     Slug            `json:"id"`
 	Ingest IngestAddresses `json:"ingest,omitempty,omitzero"`
 
 	// Key In the answers to create, rotate-key and reveal-key only
-	Key          string         `json:"key,omitempty,omitzero"`
-	Kind         SourceViewKind `json:"kind"`
-	LatencyMs    int            `json:"latencyMs,omitempty,omitzero"`
-	Name         Name           `json:"name,omitempty,omitzero"`
-	OnLoss       OnLoss         `json:"onLoss,omitempty,omitzero"`
-	SrtEncrypted bool           `json:"srtEncrypted,omitempty,omitzero"`
-	State        SourceState    `json:"state"`
-	Test         TestSettings   `json:"test,omitempty,omitzero"`
+	Key       string         `json:"key,omitempty,omitzero"`
+	Kind      SourceViewKind `json:"kind"`
+	LatencyMs int            `json:"latencyMs,omitempty,omitzero"`
+	Name      Name           `json:"name,omitempty,omitzero"`
+	OnLoss    OnLoss         `json:"onLoss,omitempty,omitzero"`
+
+	// Player Of kind file
+	Player       Player       `json:"player,omitempty,omitzero"`
+	SrtEncrypted bool         `json:"srtEncrypted,omitempty,omitzero"`
+	State        SourceState  `json:"state"`
+	Test         TestSettings `json:"test,omitempty,omitzero"`
 }
 
 // SourceViewClock defines model for SourceView.Clock.
@@ -3127,9 +3246,21 @@ type ServerInterface interface {
 
 	// (PUT /v1/sources/{id})
 	PutSource(ctx echo.Context, id ID, params PutSourceParams) error
+	// CueSource Stop a file source at its first picture
+	// (POST /v1/sources/{id}/cue)
+	CueSource(ctx echo.Context, id ID) error
 	// KickSource End the running feed; its publisher may come back
 	// (POST /v1/sources/{id}/kick)
 	KickSource(ctx echo.Context, id ID) error
+	// PauseSource Stop a file source where it is; its picture stays
+	// (POST /v1/sources/{id}/pause)
+	PauseSource(ctx echo.Context, id ID) error
+	// PlaySource Play a file source, from where it stands
+	// (POST /v1/sources/{id}/play)
+	PlaySource(ctx echo.Context, id ID) error
+	// RestartSource Play a file source from its beginning
+	// (POST /v1/sources/{id}/restart)
+	RestartSource(ctx echo.Context, id ID) error
 	// RevealSourceKey The source with its key (manage; audited)
 	// (POST /v1/sources/{id}/reveal-key)
 	RevealSourceKey(ctx echo.Context, id ID) error
@@ -3139,7 +3270,7 @@ type ServerInterface interface {
 	// GetSourceStats What arrives, and how well
 	// (GET /v1/sources/{id}/stats)
 	GetSourceStats(ctx echo.Context, id ID) error
-	// GetSourceThumbnail The newest key frame of a push source, 320 pixels wide; at most one a second is decoded
+	// GetSourceThumbnail The newest key frame of a source, or its still, 320 pixels wide; at most one a second is decoded
 	// (GET /v1/sources/{id}/thumbnail.jpg)
 	GetSourceThumbnail(ctx echo.Context, id ID) error
 	// GetSystem The node, its version, devices, sandbox and capacity
@@ -5205,6 +5336,22 @@ func (w *ServerInterfaceWrapper) PutSource(ctx echo.Context) error {
 	return err
 }
 
+// CueSource converts echo context to params.
+func (w *ServerInterfaceWrapper) CueSource(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CueSource(ctx, id)
+	return err
+}
+
 // KickSource converts echo context to params.
 func (w *ServerInterfaceWrapper) KickSource(ctx echo.Context) error {
 	var err error
@@ -5218,6 +5365,54 @@ func (w *ServerInterfaceWrapper) KickSource(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.KickSource(ctx, id)
+	return err
+}
+
+// PauseSource converts echo context to params.
+func (w *ServerInterfaceWrapper) PauseSource(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PauseSource(ctx, id)
+	return err
+}
+
+// PlaySource converts echo context to params.
+func (w *ServerInterfaceWrapper) PlaySource(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PlaySource(ctx, id)
+	return err
+}
+
+// RestartSource converts echo context to params.
+func (w *ServerInterfaceWrapper) RestartSource(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RestartSource(ctx, id)
 	return err
 }
 
@@ -5714,6 +5909,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/sources/:id/rotate-key", wrapper.RotateSourceKey, options.OperationMiddlewares["rotateSourceKey"]...)
 	router.POST(options.BaseURL+"/v1/sources/:id/reveal-key", wrapper.RevealSourceKey, options.OperationMiddlewares["revealSourceKey"]...)
 	router.POST(options.BaseURL+"/v1/sources/:id/kick", wrapper.KickSource, options.OperationMiddlewares["kickSource"]...)
+	router.POST(options.BaseURL+"/v1/sources/:id/play", wrapper.PlaySource, options.OperationMiddlewares["playSource"]...)
+	router.POST(options.BaseURL+"/v1/sources/:id/pause", wrapper.PauseSource, options.OperationMiddlewares["pauseSource"]...)
+	router.POST(options.BaseURL+"/v1/sources/:id/restart", wrapper.RestartSource, options.OperationMiddlewares["restartSource"]...)
+	router.POST(options.BaseURL+"/v1/sources/:id/cue", wrapper.CueSource, options.OperationMiddlewares["cueSource"]...)
 	router.GET(options.BaseURL+"/v1/channels", wrapper.ListChannels, options.OperationMiddlewares["listChannels"]...)
 	router.POST(options.BaseURL+"/v1/channels", wrapper.CreateChannel, options.OperationMiddlewares["createChannel"]...)
 	router.DELETE(options.BaseURL+"/v1/channels/:id", wrapper.DeleteChannel, options.OperationMiddlewares["deleteChannel"]...)
@@ -9089,6 +9288,45 @@ func (response PutSourcedefaultApplicationProblemPlusJSONResponse) VisitPutSourc
 	return err
 }
 
+type CueSourceRequestObject struct {
+	Id ID `json:"id"`
+}
+
+type CueSourceResponseObject interface {
+	VisitCueSourceResponse(w http.ResponseWriter) error
+}
+
+type CueSource200JSONResponse Player
+
+func (response CueSource200JSONResponse) VisitCueSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CueSourcedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CueSourcedefaultApplicationProblemPlusJSONResponse) VisitCueSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type KickSourceRequestObject struct {
 	Id ID `json:"id"`
 }
@@ -9111,6 +9349,123 @@ type KickSourcedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response KickSourcedefaultApplicationProblemPlusJSONResponse) VisitKickSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseSourceRequestObject struct {
+	Id ID `json:"id"`
+}
+
+type PauseSourceResponseObject interface {
+	VisitPauseSourceResponse(w http.ResponseWriter) error
+}
+
+type PauseSource200JSONResponse Player
+
+func (response PauseSource200JSONResponse) VisitPauseSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseSourcedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PauseSourcedefaultApplicationProblemPlusJSONResponse) VisitPauseSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaySourceRequestObject struct {
+	Id ID `json:"id"`
+}
+
+type PlaySourceResponseObject interface {
+	VisitPlaySourceResponse(w http.ResponseWriter) error
+}
+
+type PlaySource200JSONResponse Player
+
+func (response PlaySource200JSONResponse) VisitPlaySourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlaySourcedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PlaySourcedefaultApplicationProblemPlusJSONResponse) VisitPlaySourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestartSourceRequestObject struct {
+	Id ID `json:"id"`
+}
+
+type RestartSourceResponseObject interface {
+	VisitRestartSourceResponse(w http.ResponseWriter) error
+}
+
+type RestartSource200JSONResponse Player
+
+func (response RestartSource200JSONResponse) VisitRestartSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestartSourcedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RestartSourcedefaultApplicationProblemPlusJSONResponse) VisitRestartSourceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10210,9 +10565,21 @@ type StrictServerInterface interface {
 
 	// (PUT /v1/sources/{id})
 	PutSource(ctx context.Context, request PutSourceRequestObject) (PutSourceResponseObject, error)
+	// CueSource Stop a file source at its first picture
+	// (POST /v1/sources/{id}/cue)
+	CueSource(ctx context.Context, request CueSourceRequestObject) (CueSourceResponseObject, error)
 	// KickSource End the running feed; its publisher may come back
 	// (POST /v1/sources/{id}/kick)
 	KickSource(ctx context.Context, request KickSourceRequestObject) (KickSourceResponseObject, error)
+	// PauseSource Stop a file source where it is; its picture stays
+	// (POST /v1/sources/{id}/pause)
+	PauseSource(ctx context.Context, request PauseSourceRequestObject) (PauseSourceResponseObject, error)
+	// PlaySource Play a file source, from where it stands
+	// (POST /v1/sources/{id}/play)
+	PlaySource(ctx context.Context, request PlaySourceRequestObject) (PlaySourceResponseObject, error)
+	// RestartSource Play a file source from its beginning
+	// (POST /v1/sources/{id}/restart)
+	RestartSource(ctx context.Context, request RestartSourceRequestObject) (RestartSourceResponseObject, error)
 	// RevealSourceKey The source with its key (manage; audited)
 	// (POST /v1/sources/{id}/reveal-key)
 	RevealSourceKey(ctx context.Context, request RevealSourceKeyRequestObject) (RevealSourceKeyResponseObject, error)
@@ -10222,7 +10589,7 @@ type StrictServerInterface interface {
 	// GetSourceStats What arrives, and how well
 	// (GET /v1/sources/{id}/stats)
 	GetSourceStats(ctx context.Context, request GetSourceStatsRequestObject) (GetSourceStatsResponseObject, error)
-	// GetSourceThumbnail The newest key frame of a push source, 320 pixels wide; at most one a second is decoded
+	// GetSourceThumbnail The newest key frame of a source, or its still, 320 pixels wide; at most one a second is decoded
 	// (GET /v1/sources/{id}/thumbnail.jpg)
 	GetSourceThumbnail(ctx context.Context, request GetSourceThumbnailRequestObject) (GetSourceThumbnailResponseObject, error)
 	// GetSystem The node, its version, devices, sandbox and capacity
@@ -12893,6 +13260,31 @@ func (sh *strictHandler) PutSource(ctx echo.Context, id ID, params PutSourcePara
 	return nil
 }
 
+// CueSource operation middleware
+func (sh *strictHandler) CueSource(ctx echo.Context, id ID) error {
+	var request CueSourceRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CueSource(ctx.Request().Context(), request.(CueSourceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CueSource")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CueSourceResponseObject); ok {
+		return validResponse.VisitCueSourceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // KickSource operation middleware
 func (sh *strictHandler) KickSource(ctx echo.Context, id ID) error {
 	var request KickSourceRequestObject
@@ -12912,6 +13304,81 @@ func (sh *strictHandler) KickSource(ctx echo.Context, id ID) error {
 		return err
 	} else if validResponse, ok := response.(KickSourceResponseObject); ok {
 		return validResponse.VisitKickSourceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PauseSource operation middleware
+func (sh *strictHandler) PauseSource(ctx echo.Context, id ID) error {
+	var request PauseSourceRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PauseSource(ctx.Request().Context(), request.(PauseSourceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PauseSource")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PauseSourceResponseObject); ok {
+		return validResponse.VisitPauseSourceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PlaySource operation middleware
+func (sh *strictHandler) PlaySource(ctx echo.Context, id ID) error {
+	var request PlaySourceRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PlaySource(ctx.Request().Context(), request.(PlaySourceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PlaySource")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PlaySourceResponseObject); ok {
+		return validResponse.VisitPlaySourceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RestartSource operation middleware
+func (sh *strictHandler) RestartSource(ctx echo.Context, id ID) error {
+	var request RestartSourceRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RestartSource(ctx.Request().Context(), request.(RestartSourceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestartSource")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RestartSourceResponseObject); ok {
+		return validResponse.VisitRestartSourceResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

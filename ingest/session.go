@@ -11,6 +11,7 @@ import (
 type session struct {
 	source  *Source
 	once    sync.Once
+	placed  bool // its times are the timeline's
 	revoked chan struct{}
 	reason  error       // set before revoked is closed
 	story   []any       // guarded by the source

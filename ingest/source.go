@@ -100,17 +100,24 @@ func (s *Source) Run(ctx context.Context) error {
 // been lost for 2 s gives way, so that an encoder that comes back after a
 // broken network is not refused by its own ghost.
 func (s *Source) Connect(kind, remote string) (Session, error) {
-	return s.connect(kind, remote, false)
+	return s.connect(kind, remote, false, false)
+}
+
+// ConnectPlaced is Connect for a feed of our own, whose access units have the
+// times at which they are shown, since the timeline's epoch. When it ends, what
+// it gave last stays for those who subscribe later.
+func (s *Source) ConnectPlaced(kind, remote string) (Session, error) {
+	return s.connect(kind, remote, false, true)
 }
 
 // ConnectInteractive is Connect for somebody in a conversation: packets wait
 // as long as the network asks for, and no longer; SourceConfig.Latency is the
 // most.
 func (s *Source) ConnectInteractive(kind, remote string) (Session, error) {
-	return s.connect(kind, remote, true)
+	return s.connect(kind, remote, true, false)
 }
 
-func (s *Source) connect(kind, remote string, interactive bool) (Session, error) {
+func (s *Source) connect(kind, remote string, interactive, placed bool) (Session, error) {
 	s.mu.Lock()
 	if s.down {
 		s.mu.Unlock()
@@ -124,7 +131,7 @@ func (s *Source) connect(kind, remote string, interactive bool) (Session, error)
 	if ghost != nil {
 		ghost.revoke(ErrBusy)
 	}
-	c := &session{source: s, revoked: make(chan struct{})}
+	c := &session{source: s, placed: placed, revoked: make(chan struct{})}
 	s.session = c
 	s.timeline.Restart()
 	s.timeline.Adapt(interactive && !s.config.SenderClock)
@@ -221,11 +228,26 @@ func (s *Source) Kick(reason error) {
 	}
 }
 
+// placed says of the publisher that its times are the timeline's.
+func (s *Source) placed() bool { return s.session != nil && s.session.placed }
+
+// Fail says that the source cannot work until it is changed, and why.
+func (s *Source) Fail(reason error) {
+	s.Kick(reason)
+	s.mu.Lock()
+	s.health.state, s.health.reason = Failed, reason
+	s.mu.Unlock()
+	s.report()
+}
+
 // end leaves the source without publisher.
 func (s *Source) end(reason error) {
+	placed := s.placed()
 	s.session = nil
 	s.release()
-	s.cache.Clear()
+	if !placed {
+		s.cache.Clear()
+	}
 	s.health.end(reason)
 }
 
@@ -266,6 +288,11 @@ func (s *Source) write(c *session, u AccessUnit) {
 			s.timeline.Sound(u.Track.ID)
 		}
 		s.timeline.Packed(u.Wait)
+		if c.placed {
+			s.emit(u, media.Time(u.PTS), media.Time(u.DTS), now)
+			s.finish(before)
+			return
+		}
 		if u.Captured != 0 {
 			s.timeline.Captured(u.Track.ID, u.DTS, u.Captured, u.Track.Kind == media.Audio, now)
 		}
@@ -279,6 +306,11 @@ func (s *Source) write(c *session, u AccessUnit) {
 		}
 		s.joined(now)
 	}
+	s.finish(before)
+}
+
+// finish unlocks s and tells of another state than that before.
+func (s *Source) finish(before State) {
 	changed := s.health.state != before
 	s.mu.Unlock()
 	if changed {
@@ -306,7 +338,7 @@ func (s *Source) release() {
 
 // emit hands one access unit on; s is locked.
 func (s *Source) emit(u AccessUnit, pts, dts, arrival media.Time) {
-	s.health.late(u.Track.Kind, pts < arrival)
+	s.health.late(u.Track.Kind, pts < arrival && !s.placed())
 	p := &media.Packet{Track: u.Track, PTS: pts, DTS: dts, Key: u.Key, Stamp: arrival, Data: u.Data}
 	s.cache.Write(p, arrival)
 	for _, sub := range s.sinks {

@@ -296,6 +296,48 @@ func (e ClipRequestMode) Valid() bool {
 	}
 }
 
+// Defines values for FileSettingsOnEnd.
+const (
+	FileSettingsOnEndHold   FileSettingsOnEnd = "hold"
+	FileSettingsOnEndRewind FileSettingsOnEnd = "rewind"
+	FileSettingsOnEndSlate  FileSettingsOnEnd = "slate"
+)
+
+// Valid indicates whether the value is a known member of the FileSettingsOnEnd enum.
+func (e FileSettingsOnEnd) Valid() bool {
+	switch e {
+	case FileSettingsOnEndHold:
+		return true
+	case FileSettingsOnEndRewind:
+		return true
+	case FileSettingsOnEndSlate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FileSettingsStart.
+const (
+	FileSettingsStartAlways  FileSettingsStart = "always"
+	FileSettingsStartManual  FileSettingsStart = "manual"
+	FileSettingsStartProgram FileSettingsStart = "program"
+)
+
+// Valid indicates whether the value is a known member of the FileSettingsStart enum.
+func (e FileSettingsStart) Valid() bool {
+	switch e {
+	case FileSettingsStartAlways:
+		return true
+	case FileSettingsStartManual:
+		return true
+	case FileSettingsStartProgram:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for JobKind.
 const (
 	JobKindClip JobKind = "clip"
@@ -614,6 +656,33 @@ func (e PlaybackAuth) Valid() bool {
 	}
 }
 
+// Defines values for PlayerState.
+const (
+	PlayerStateCued    PlayerState = "cued"
+	PlayerStateEnded   PlayerState = "ended"
+	PlayerStateError   PlayerState = "error"
+	PlayerStatePaused  PlayerState = "paused"
+	PlayerStatePlaying PlayerState = "playing"
+)
+
+// Valid indicates whether the value is a known member of the PlayerState enum.
+func (e PlayerState) Valid() bool {
+	switch e {
+	case PlayerStateCued:
+		return true
+	case PlayerStateEnded:
+		return true
+	case PlayerStateError:
+		return true
+	case PlayerStatePaused:
+		return true
+	case PlayerStatePlaying:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecordingState.
 const (
 	RecordingStateRecording RecordingState = "recording"
@@ -805,6 +874,7 @@ func (e SourceClock) Valid() bool {
 
 // Defines values for SourceKind.
 const (
+	SourceKindFile  SourceKind = "file"
 	SourceKindPush  SourceKind = "push"
 	SourceKindStill SourceKind = "still"
 	SourceKindTest  SourceKind = "test"
@@ -813,6 +883,8 @@ const (
 // Valid indicates whether the value is a known member of the SourceKind enum.
 func (e SourceKind) Valid() bool {
 	switch e {
+	case SourceKindFile:
+		return true
 	case SourceKindPush:
 		return true
 	case SourceKindStill:
@@ -892,6 +964,7 @@ func (e SourceViewClock) Valid() bool {
 
 // Defines values for SourceViewKind.
 const (
+	SourceViewKindFile  SourceViewKind = "file"
 	SourceViewKindPush  SourceViewKind = "push"
 	SourceViewKindStill SourceViewKind = "still"
 	SourceViewKindTest  SourceViewKind = "test"
@@ -900,6 +973,8 @@ const (
 // Valid indicates whether the value is a known member of the SourceViewKind enum.
 func (e SourceViewKind) Valid() bool {
 	switch e {
+	case SourceViewKindFile:
+		return true
 	case SourceViewKindPush:
 		return true
 	case SourceViewKindStill:
@@ -1096,10 +1171,13 @@ type AlarmThresholds struct {
 
 // Asset defines model for Asset.
 type Asset struct {
-	Bytes     int64       `json:"bytes"`
-	CreatedAt time.Time   `json:"createdAt"`
-	Format    AssetFormat `json:"format"`
-	Height    int         `json:"height,omitempty,omitzero"`
+	Bytes     int64     `json:"bytes"`
+	CreatedAt time.Time `json:"createdAt"`
+
+	// DurationMs Of a clip, where it can be told without reading all of it
+	DurationMs int64       `json:"durationMs,omitempty,omitzero"`
+	Format     AssetFormat `json:"format"`
+	Height     int         `json:"height,omitempty,omitzero"`
 
 	// Id Examples: cam1
 	Id   Slug      `json:"id"`
@@ -1651,6 +1729,24 @@ type FiguresList struct {
 	Items []Figures `json:"items"`
 }
 
+// FileSettings How a source of kind file plays
+type FileSettings struct {
+	// Loop Begin again at the end, without a gap in picture or sound
+	Loop bool `json:"loop,omitempty,omitzero"`
+
+	// OnEnd hold, which is the default: the last picture stays; slate: the slate; rewind: the first picture, cued
+	OnEnd FileSettingsOnEnd `json:"onEnd,omitempty,omitzero"`
+
+	// Start program, which is the default: it plays from its beginning whenever it comes on the program of a channel, and goes back to its first picture when it leaves; always: it plays from the node's start on; manual: by its actions only
+	Start FileSettingsStart `json:"start,omitempty,omitzero"`
+}
+
+// FileSettingsOnEnd hold, which is the default: the last picture stays; slate: the slate; rewind: the first picture, cued
+type FileSettingsOnEnd string
+
+// FileSettingsStart program, which is the default: it plays from its beginning whenever it comes on the program of a channel, and goes back to its first picture when it leaves; always: it plays from the node's start on; manual: by its actions only
+type FileSettingsStart string
+
 // ISOFile defines model for ISOFile.
 type ISOFile struct {
 	Bytes  int64    `json:"bytes"`
@@ -2031,6 +2127,20 @@ type PlaybackPaths struct {
 	Thumbnails string `json:"thumbnails,omitempty,omitzero"`
 }
 
+// Player defines model for Player.
+type Player struct {
+	// LengthMs Absent while it is not known
+	LengthMs   int64 `json:"lengthMs,omitempty,omitzero"`
+	PositionMs int64 `json:"positionMs"`
+
+	// Reason Why it cannot be played
+	Reason string      `json:"reason,omitempty,omitzero"`
+	State  PlayerState `json:"state"`
+}
+
+// PlayerState defines model for Player.State.
+type PlayerState string
+
 // PreviewRequest defines model for PreviewRequest.
 type PreviewRequest struct {
 	// At When to act: an instant, or a frame of the canvas rate since the Unix epoch
@@ -2241,7 +2351,7 @@ type Slug = string
 
 // Source defines model for Source.
 type Source struct {
-	// Asset Of kind still: the picture, an asset
+	// Asset Of kinds file and still: the clip or picture, an asset
 	//
 	// Examples: cam1
 	Asset Slug `json:"asset,omitempty,omitzero"`
@@ -2249,10 +2359,13 @@ type Source struct {
 	// Clock From when latencyMs counts: from the arrival of packets, or from their capture by the clock of their sender, so that senders whose clocks agree line up. WHIP publishers tell that clock; of others, and where it cannot be right, the arrival counts. For the next publisher
 	Clock SourceClock `json:"clock,omitempty,omitzero"`
 
+	// File How a source of kind file plays
+	File FileSettings `json:"file,omitempty,omitzero"`
+
 	// Id Examples: cam1
 	Id Slug `json:"id"`
 
-	// Kind push: RTMP, SRT and WHIP with one key; still: a picture; test: a built-in moving picture with a tone
+	// Kind push: RTMP, SRT and WHIP with one key; file: a clip; still: a picture; test: a built-in moving picture with a tone
 	Kind SourceKind `json:"kind"`
 
 	// LatencyMs How long the newest packet waits before it is on screen; of a publisher by WebRTC the most that it does, which follows the network between 20 ms and this
@@ -2268,7 +2381,7 @@ type Source struct {
 // SourceClock From when latencyMs counts: from the arrival of packets, or from their capture by the clock of their sender, so that senders whose clocks agree line up. WHIP publishers tell that clock; of others, and where it cannot be right, the arrival counts. For the next publisher
 type SourceClock string
 
-// SourceKind push: RTMP, SRT and WHIP with one key; still: a picture; test: a built-in moving picture with a tone
+// SourceKind push: RTMP, SRT and WHIP with one key; file: a clip; still: a picture; test: a built-in moving picture with a tone
 type SourceKind string
 
 // SourceLatency Where the time of a push source's pictures goes before they are composed, over the last 10 s
@@ -2358,19 +2471,25 @@ type SourceView struct {
 	Asset Slug            `json:"asset,omitempty,omitzero"`
 	Clock SourceViewClock `json:"clock,omitempty,omitzero"`
 
+	// File How a source of kind file plays
+	File FileSettings `json:"file,omitempty,omitzero"`
+
 	// Id Examples: cam1
 	Id     Slug            `json:"id"`
 	Ingest IngestAddresses `json:"ingest,omitempty,omitzero"`
 
 	// Key In the answers to create, rotate-key and reveal-key only
-	Key          string         `json:"key,omitempty,omitzero"`
-	Kind         SourceViewKind `json:"kind"`
-	LatencyMs    int            `json:"latencyMs,omitempty,omitzero"`
-	Name         Name           `json:"name,omitempty,omitzero"`
-	OnLoss       OnLoss         `json:"onLoss,omitempty,omitzero"`
-	SrtEncrypted bool           `json:"srtEncrypted,omitempty,omitzero"`
-	State        SourceState    `json:"state"`
-	Test         TestSettings   `json:"test,omitempty,omitzero"`
+	Key       string         `json:"key,omitempty,omitzero"`
+	Kind      SourceViewKind `json:"kind"`
+	LatencyMs int            `json:"latencyMs,omitempty,omitzero"`
+	Name      Name           `json:"name,omitempty,omitzero"`
+	OnLoss    OnLoss         `json:"onLoss,omitempty,omitzero"`
+
+	// Player Of kind file
+	Player       Player       `json:"player,omitempty,omitzero"`
+	SrtEncrypted bool         `json:"srtEncrypted,omitempty,omitzero"`
+	State        SourceState  `json:"state"`
+	Test         TestSettings `json:"test,omitempty,omitzero"`
 }
 
 // SourceViewClock defines model for SourceView.Clock.
@@ -3747,7 +3866,7 @@ type ClientInterface interface {
 	// Each event is `event:` its type, `id:` a ULID, `data:` the object Event. The first is `hello` (read everything now, then
 	// follow), or `reset` in its place where the event named by `Last-Event-ID` is not known any more: read everything again.
 	// `heartbeat` comes once a second. Types are `source.created`, `source.changed`, `source.deleted`, `source.state`
-	// {source, state, protocol, remote, reason}; `channel.created`, `channel.changed`, `channel.deleted`, `channel.state`
+	// {source, state, protocol, remote, reason}, `source.player` {source, state}; `channel.created`, `channel.changed`, `channel.deleted`, `channel.state`
 	// {channel, state, reason}, `channel.program` and `channel.preview` {channel, program, preview, frame, time},
 	// `channel.audio` {channel, source, settings}, `channel.mark`,
 	// `channel.finding` {channel, type, source, frame, time, endFrame, end}: when it is found, and when it is over; `tally.changed` {channel, sources};
@@ -3923,10 +4042,30 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	PutSource(ctx context.Context, id ID, params *PutSourceParams, body PutSourceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CueSource Stop a file source at its first picture
+	//
+	// Corresponds with POST /v1/sources/{id}/cue (the `CueSource` operationId).
+	CueSource(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// KickSource End the running feed; its publisher may come back
 	//
 	// Corresponds with POST /v1/sources/{id}/kick (the `KickSource` operationId).
 	KickSource(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseSource Stop a file source where it is; its picture stays
+	//
+	// Corresponds with POST /v1/sources/{id}/pause (the `PauseSource` operationId).
+	PauseSource(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlaySource Play a file source, from where it stands
+	//
+	// Corresponds with POST /v1/sources/{id}/play (the `PlaySource` operationId).
+	PlaySource(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestartSource Play a file source from its beginning
+	//
+	// Corresponds with POST /v1/sources/{id}/restart (the `RestartSource` operationId).
+	RestartSource(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RevealSourceKey The source with its key (manage; audited)
 	//
@@ -3943,7 +4082,7 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/sources/{id}/stats (the `GetSourceStats` operationId).
 	GetSourceStats(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSourceThumbnail The newest key frame of a push source, 320 pixels wide; at most one a second is decoded
+	// GetSourceThumbnail The newest key frame of a source, or its still, 320 pixels wide; at most one a second is decoded
 	//
 	// Corresponds with GET /v1/sources/{id}/thumbnail.jpg (the `GetSourceThumbnail` operationId).
 	GetSourceThumbnail(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5400,7 +5539,7 @@ func (c *Client) PatchClipWithApplicationMergePatchPlusJSONBody(ctx context.Cont
 // Each event is `event:` its type, `id:` a ULID, `data:` the object Event. The first is `hello` (read everything now, then
 // follow), or `reset` in its place where the event named by `Last-Event-ID` is not known any more: read everything again.
 // `heartbeat` comes once a second. Types are `source.created`, `source.changed`, `source.deleted`, `source.state`
-// {source, state, protocol, remote, reason}; `channel.created`, `channel.changed`, `channel.deleted`, `channel.state`
+// {source, state, protocol, remote, reason}, `source.player` {source, state}; `channel.created`, `channel.changed`, `channel.deleted`, `channel.state`
 // {channel, state, reason}, `channel.program` and `channel.preview` {channel, program, preview, frame, time},
 // `channel.audio` {channel, source, settings}, `channel.mark`,
 // `channel.finding` {channel, type, source, frame, time, endFrame, end}: when it is found, and when it is over; `tally.changed` {channel, sources};
@@ -5896,11 +6035,71 @@ func (c *Client) PutSource(ctx context.Context, id ID, params *PutSourceParams, 
 	return c.Client.Do(req)
 }
 
+// CueSource Stop a file source at its first picture
+//
+// Corresponds with POST /v1/sources/{id}/cue (the `CueSource` operationId).
+func (c *Client) CueSource(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCueSourceRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // KickSource End the running feed; its publisher may come back
 //
 // Corresponds with POST /v1/sources/{id}/kick (the `KickSource` operationId).
 func (c *Client) KickSource(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewKickSourceRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseSource Stop a file source where it is; its picture stays
+//
+// Corresponds with POST /v1/sources/{id}/pause (the `PauseSource` operationId).
+func (c *Client) PauseSource(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseSourceRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlaySource Play a file source, from where it stands
+//
+// Corresponds with POST /v1/sources/{id}/play (the `PlaySource` operationId).
+func (c *Client) PlaySource(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlaySourceRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestartSource Play a file source from its beginning
+//
+// Corresponds with POST /v1/sources/{id}/restart (the `RestartSource` operationId).
+func (c *Client) RestartSource(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestartSourceRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -5956,7 +6155,7 @@ func (c *Client) GetSourceStats(ctx context.Context, id ID, reqEditors ...Reques
 	return c.Client.Do(req)
 }
 
-// GetSourceThumbnail The newest key frame of a push source, 320 pixels wide; at most one a second is decoded
+// GetSourceThumbnail The newest key frame of a source, or its still, 320 pixels wide; at most one a second is decoded
 //
 // Corresponds with GET /v1/sources/{id}/thumbnail.jpg (the `GetSourceThumbnail` operationId).
 func (c *Client) GetSourceThumbnail(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10397,6 +10596,40 @@ func NewPutSourceRequestWithBody(server string, id ID, params *PutSourceParams, 
 	return req, nil
 }
 
+// NewCueSourceRequest constructs an http.Request for the CueSource method
+func NewCueSourceRequest(server string, id ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sources/%s/cue", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewKickSourceRequest constructs an http.Request for the KickSource method
 func NewKickSourceRequest(server string, id ID) (*http.Request, error) {
 	var err error
@@ -10414,6 +10647,108 @@ func NewKickSourceRequest(server string, id ID) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/v1/sources/%s/kick", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPauseSourceRequest constructs an http.Request for the PauseSource method
+func NewPauseSourceRequest(server string, id ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sources/%s/pause", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPlaySourceRequest constructs an http.Request for the PlaySource method
+func NewPlaySourceRequest(server string, id ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sources/%s/play", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRestartSourceRequest constructs an http.Request for the RestartSource method
+func NewRestartSourceRequest(server string, id ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sources/%s/restart", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -11949,7 +12284,7 @@ type ClientWithResponsesInterface interface {
 	// Each event is `event:` its type, `id:` a ULID, `data:` the object Event. The first is `hello` (read everything now, then
 	// follow), or `reset` in its place where the event named by `Last-Event-ID` is not known any more: read everything again.
 	// `heartbeat` comes once a second. Types are `source.created`, `source.changed`, `source.deleted`, `source.state`
-	// {source, state, protocol, remote, reason}; `channel.created`, `channel.changed`, `channel.deleted`, `channel.state`
+	// {source, state, protocol, remote, reason}, `source.player` {source, state}; `channel.created`, `channel.changed`, `channel.deleted`, `channel.state`
 	// {channel, state, reason}, `channel.program` and `channel.preview` {channel, program, preview, frame, time},
 	// `channel.audio` {channel, source, settings}, `channel.mark`,
 	// `channel.finding` {channel, type, source, frame, time, endFrame, end}: when it is found, and when it is over; `tally.changed` {channel, sources};
@@ -12161,12 +12496,40 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	PutSourceWithResponse(ctx context.Context, id ID, params *PutSourceParams, body PutSourceJSONRequestBody, reqEditors ...RequestEditorFn) (*PutSourceResponse, error)
 
+	// CueSourceWithResponse Stop a file source at its first picture
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sources/{id}/cue (the `CueSource` operationId).
+	CueSourceWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*CueSourceResponse, error)
+
 	// KickSourceWithResponse End the running feed; its publisher may come back
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/sources/{id}/kick (the `KickSource` operationId).
 	KickSourceWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*KickSourceResponse, error)
+
+	// PauseSourceWithResponse Stop a file source where it is; its picture stays
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sources/{id}/pause (the `PauseSource` operationId).
+	PauseSourceWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*PauseSourceResponse, error)
+
+	// PlaySourceWithResponse Play a file source, from where it stands
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sources/{id}/play (the `PlaySource` operationId).
+	PlaySourceWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*PlaySourceResponse, error)
+
+	// RestartSourceWithResponse Play a file source from its beginning
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sources/{id}/restart (the `RestartSource` operationId).
+	RestartSourceWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*RestartSourceResponse, error)
 
 	// RevealSourceKeyWithResponse The source with its key (manage; audited)
 	//
@@ -12189,7 +12552,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/sources/{id}/stats (the `GetSourceStats` operationId).
 	GetSourceStatsWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*GetSourceStatsResponse, error)
 
-	// GetSourceThumbnailWithResponse The newest key frame of a push source, 320 pixels wide; at most one a second is decoded
+	// GetSourceThumbnailWithResponse The newest key frame of a source, or its still, 320 pixels wide; at most one a second is decoded
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16310,6 +16673,54 @@ func (r PutSourceResponse) ContentType() string {
 	return ""
 }
 
+type CueSourceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Player
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CueSourceResponse) GetJSON200() *Player {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CueSourceResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CueSourceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CueSourceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CueSourceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CueSourceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type KickSourceResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16345,6 +16756,150 @@ func (r KickSourceResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r KickSourceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PauseSourceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Player
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PauseSourceResponse) GetJSON200() *Player {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PauseSourceResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PauseSourceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PauseSourceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PauseSourceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PauseSourceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PlaySourceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Player
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PlaySourceResponse) GetJSON200() *Player {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PlaySourceResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PlaySourceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PlaySourceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PlaySourceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PlaySourceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RestartSourceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Player
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RestartSourceResponse) GetJSON200() *Player {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RestartSourceResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RestartSourceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RestartSourceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestartSourceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestartSourceResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18458,7 +19013,7 @@ func (c *ClientWithResponses) PatchClipWithApplicationMergePatchPlusJSONBodyWith
 // Each event is `event:` its type, `id:` a ULID, `data:` the object Event. The first is `hello` (read everything now, then
 // follow), or `reset` in its place where the event named by `Last-Event-ID` is not known any more: read everything again.
 // `heartbeat` comes once a second. Types are `source.created`, `source.changed`, `source.deleted`, `source.state`
-// {source, state, protocol, remote, reason}; `channel.created`, `channel.changed`, `channel.deleted`, `channel.state`
+// {source, state, protocol, remote, reason}, `source.player` {source, state}; `channel.created`, `channel.changed`, `channel.deleted`, `channel.state`
 // {channel, state, reason}, `channel.program` and `channel.preview` {channel, program, preview, frame, time},
 // `channel.audio` {channel, source, settings}, `channel.mark`,
 // `channel.finding` {channel, type, source, frame, time, endFrame, end}: when it is found, and when it is over; `tally.changed` {channel, sources};
@@ -18862,6 +19417,19 @@ func (c *ClientWithResponses) PutSourceWithResponse(ctx context.Context, id ID, 
 	return ParsePutSourceResponse(rsp)
 }
 
+// CueSourceWithResponse Stop a file source at its first picture
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sources/{id}/cue (the `CueSource` operationId).
+func (c *ClientWithResponses) CueSourceWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*CueSourceResponse, error) {
+	rsp, err := c.CueSource(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCueSourceResponse(rsp)
+}
+
 // KickSourceWithResponse End the running feed; its publisher may come back
 //
 // Returns a wrapper object for the known response body format(s).
@@ -18873,6 +19441,45 @@ func (c *ClientWithResponses) KickSourceWithResponse(ctx context.Context, id ID,
 		return nil, err
 	}
 	return ParseKickSourceResponse(rsp)
+}
+
+// PauseSourceWithResponse Stop a file source where it is; its picture stays
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sources/{id}/pause (the `PauseSource` operationId).
+func (c *ClientWithResponses) PauseSourceWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*PauseSourceResponse, error) {
+	rsp, err := c.PauseSource(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePauseSourceResponse(rsp)
+}
+
+// PlaySourceWithResponse Play a file source, from where it stands
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sources/{id}/play (the `PlaySource` operationId).
+func (c *ClientWithResponses) PlaySourceWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*PlaySourceResponse, error) {
+	rsp, err := c.PlaySource(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlaySourceResponse(rsp)
+}
+
+// RestartSourceWithResponse Play a file source from its beginning
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sources/{id}/restart (the `RestartSource` operationId).
+func (c *ClientWithResponses) RestartSourceWithResponse(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*RestartSourceResponse, error) {
+	rsp, err := c.RestartSource(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestartSourceResponse(rsp)
 }
 
 // RevealSourceKeyWithResponse The source with its key (manage; audited)
@@ -18914,7 +19521,7 @@ func (c *ClientWithResponses) GetSourceStatsWithResponse(ctx context.Context, id
 	return ParseGetSourceStatsResponse(rsp)
 }
 
-// GetSourceThumbnailWithResponse The newest key frame of a push source, 320 pixels wide; at most one a second is decoded
+// GetSourceThumbnailWithResponse The newest key frame of a source, or its still, 320 pixels wide; at most one a second is decoded
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22281,6 +22888,39 @@ func ParsePutSourceResponse(rsp *http.Response) (*PutSourceResponse, error) {
 	return response, nil
 }
 
+// ParseCueSourceResponse parses an HTTP response from a CueSourceWithResponse call
+func ParseCueSourceResponse(rsp *http.Response) (*CueSourceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CueSourceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Player
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseKickSourceResponse parses an HTTP response from a KickSourceWithResponse call
 func ParseKickSourceResponse(rsp *http.Response) (*KickSourceResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -22297,6 +22937,105 @@ func ParseKickSourceResponse(rsp *http.Response) (*KickSourceResponse, error) {
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePauseSourceResponse parses an HTTP response from a PauseSourceWithResponse call
+func ParsePauseSourceResponse(rsp *http.Response) (*PauseSourceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PauseSourceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Player
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePlaySourceResponse parses an HTTP response from a PlaySourceWithResponse call
+func ParsePlaySourceResponse(rsp *http.Response) (*PlaySourceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PlaySourceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Player
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRestartSourceResponse parses an HTTP response from a RestartSourceWithResponse call
+func ParseRestartSourceResponse(rsp *http.Response) (*RestartSourceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestartSourceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Player
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

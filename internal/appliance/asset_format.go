@@ -13,6 +13,7 @@ import (
 	_ "golang.org/x/image/webp" // likewise
 
 	"millrace/api"
+	"millrace/ingest/clip"
 )
 
 // How large a file of a kind may be.
@@ -62,9 +63,9 @@ func sizeLimit(kind api.AssetKind) int64 {
 	return api.AssetBytes
 }
 
-// examine reads a picture or font to its end, in Go; it fills in what it finds.
-// Clips are taken as they are: only a worker looks into them.
-func examine(asset *api.Asset, file io.ReadSeeker) error {
+// examine reads a picture or font to its end, and as much of a clip as says that it
+// can be played, in Go; it fills in what it finds.
+func examine(asset *api.Asset, file readable) error {
 	switch asset.Kind {
 	case api.Image:
 		picture, err := decodePicture(file)
@@ -72,6 +73,12 @@ func examine(asset *api.Asset, file io.ReadSeeker) error {
 			return err
 		}
 		asset.Width, asset.Height = picture.Bounds().Dx(), picture.Bounds().Dy()
+	case api.Video:
+		reader, err := clip.Open(kept{file}, clip.Format(asset.Format))
+		if err != nil {
+			return err
+		}
+		asset.DurationMs = reader.Length().Milliseconds()
 	case api.Font:
 		text, err := io.ReadAll(io.LimitReader(file, maxFont+1))
 		if err != nil {
@@ -87,6 +94,17 @@ func examine(asset *api.Asset, file io.ReadSeeker) error {
 	}
 	return nil
 }
+
+// readable is what is examined.
+type readable interface {
+	io.ReadSeeker
+	io.ReaderAt
+}
+
+// kept is a file that its reader does not close.
+type kept struct{ readable }
+
+func (kept) Close() error { return nil }
 
 // decodePicture looks at what a header promises before it decodes. A decoder
 // that panics has met a file that is broken in a new way.

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/image/draw"
 
 	"millrace/api"
+	"millrace/ingest/clip"
 	"millrace/mixer/worker"
 )
 
@@ -48,13 +49,29 @@ func shrunk(picture image.Image, pixels int) *image.RGBA {
 }
 
 // pictureFault says why an asset cannot be shown; "" where it can.
-func (a *assets) pictureFault(id string) string {
+func (a *assets) pictureFault(id string) string { return a.fault(id, api.Image) }
+
+// fault says why there is no such asset of a kind; "" where there is.
+func (a *assets) fault(id string, kind api.AssetKind) string {
 	asset, err := a.find(id)
 	switch {
 	case err != nil:
 		return fmt.Sprintf("there is no asset %q; upload it first, by POST /v1/assets", id)
-	case asset.Value.Kind != api.Image:
-		return fmt.Sprintf("the asset %q is a %s, not a picture", id, asset.Value.Kind)
+	case asset.Value.Kind != kind:
+		return fmt.Sprintf("the asset %q is of kind %s, not %s", id, asset.Value.Kind, kind)
 	}
 	return ""
+}
+
+// openClip opens a clip to be played.
+func (a *assets) openClip(id string) (clip.Reader, error) {
+	asset, err := a.find(id)
+	if err != nil {
+		return nil, err
+	}
+	file, err := a.dir.Open(id)
+	if err != nil {
+		return nil, fmt.Errorf("open clip %q: %w", id, err)
+	}
+	return clip.Open(file, clip.Format(asset.Value.Format))
 }

@@ -44,7 +44,7 @@ func TestImagesNeedTheirAsset(t *testing.T) {
 		return `{"id":"logo","kind":"image","rect":{"x":0.8,"y":0,"w":0.2,"h":0.2}` + rest + `}`
 	}
 	for rest, says := range map[string]string{
-		``: "must name an asset", `,"asset":"none"`: "upload it first", `,"asset":"letters"`: "is a font", `,"asset":""`: "asset", `,"asset":"logo","fit":"tile"`: "fit",
+		``: "must name an asset", `,"asset":"none"`: "upload it first", `,"asset":"letters"`: "is of kind font", `,"asset":""`: "asset", `,"asset":"logo","fit":"tile"`: "fit",
 	} {
 		require.Contains(t, c.must(422, "POST", "/v1/channels/main/overlays", overlay(rest)).body, says, rest)
 	}

@@ -83,7 +83,7 @@ func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api
 // fits says why a channel would find no place to run; nil when it would. It is
 // asked before the channel is made or started, so that nothing fails on air.
 func (c *channels) fits(document api.Channel) error {
-	show, err := showOf(document, air{}, c.sources.document, c.sources.guest)
+	show, err := showOf(document, air{}, c.sources.document, c.facts)
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func (c *channels) feedMoved(source string, gone bool) {
 // followFeeds tells the workers of publishers that came and went, and begins and
 // ends the returns of guests, until the context ends.
 func (c *channels) followFeeds(ctx context.Context) {
-	guests := map[string]bool{}
+	told := map[string]facts{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -173,8 +173,8 @@ func (c *channels) followFeeds(ctx context.Context) {
 			if gone {
 				c.sourceGone(source)
 			}
-			if guest := c.sources.guest(source); c.base.Viewers != nil && guest != guests[source] {
-				guests[source] = guest
+			if known := c.facts(source); known != told[source] {
+				told[source] = known
 				c.sourceChanged(ctx, source)
 			}
 		}
@@ -279,7 +279,7 @@ func (c *channels) show(p *program) worker.Show {
 	c.mu.RLock()
 	document, onAir := p.stored.Value, p.onAir.Value
 	c.mu.RUnlock()
-	show, err := showOf(document, onAir, c.sources.document, c.sources.guest)
+	show, err := showOf(document, onAir, c.sources.document, c.facts)
 	if err != nil { // every change is checked before it is stored
 		c.log.Error("describe channel to its worker", "channel", document.Id, "err", err)
 	}

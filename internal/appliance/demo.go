@@ -58,7 +58,7 @@ func (n *Node) setUpFirstStart(ctx context.Context, demo bool) (*firstStart, err
 const defaultLatencyMs = 200
 
 func defaultOnLoss() api.OnLoss {
-	return api.OnLoss{HoldMs: defaultHoldMs, Then: api.Slate}
+	return api.OnLoss{HoldMs: defaultHoldMs, Then: api.OnLossThenSlate}
 }
 
 // The demo: four moving pictures in a grid, each with its tone of a chord.

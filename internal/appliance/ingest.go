@@ -94,7 +94,7 @@ func (s *sources) srtSources() []srt.Source {
 	list := make([]srt.Source, 0, len(s.byID))
 	for id, entry := range s.byID {
 		list = append(list, srt.Source{
-			ID: id, Keys: []string{entry.key}, Passphrase: entry.passphrase, Forbidden: entry.feed == nil,
+			ID: id, Keys: []string{entry.key}, Passphrase: entry.passphrase, Forbidden: entry.stored.Value.Kind != api.SourceKindPush,
 		})
 	}
 	return list

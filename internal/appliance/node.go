@@ -175,7 +175,8 @@ func (n *Node) openRegistry(ctx context.Context) error {
 		return err
 	}
 	n.assets.uses, n.assets.naming = n.channels.assetUses, &n.channels.naming
-	n.sources.picture = n.assets.pictureFault
+	n.sources.asset = n.assets.fault
+	n.sources.open = n.assets.openClip
 	n.sources.addresses = n.addresses
 	n.sources.viewers = n.webrtc.viewers()
 	n.sources.usedBy, n.sources.naming = n.channels.usedBy, &n.channels.naming

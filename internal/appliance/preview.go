@@ -57,7 +57,7 @@ func (n *Node) mayPreview(r rtc.Request, source string) error {
 	switch {
 	case !known:
 		return rtc.Refuse(http.StatusNotFound, "there is no source %q", source)
-	case document.Kind != api.SourceKindPush:
+	case n.sources.feed(source) == nil:
 		return rtc.Refuse(http.StatusNotFound, "a %s source is drawn by the mixer and has no packets of its own", document.Kind)
 	}
 	return nil
@@ -88,13 +88,16 @@ func (s *sources) preview(ctx context.Context, viewers *whep.Server, entry *sour
 	}
 }
 
-// watch keeps a push source's feed running, and showing where there are viewers.
+// watch keeps a source's feed running, and showing where there are viewers.
 func (s *sources) watch(entry *source) {
 	entry.running = begin(s.ctx, func(ctx context.Context) {
 		var showing sync.WaitGroup
 		defer showing.Wait()
 		if s.viewers != nil {
 			showing.Go(func() { s.preview(ctx, s.viewers, entry) })
+		}
+		if entry.player != nil {
+			showing.Go(func() { s.play(ctx, entry) })
 		}
 		if err := entry.feed.Run(ctx); err != nil {
 			s.log.Error("watch source", "source", entry.feed.ID(), "err", err)

@@ -240,9 +240,14 @@ func checkFrozen(present, changed api.Channel) error {
 	return nil
 }
 
-// showOf says to a worker what a channel is. guest says of a source that it is
-// one who hears the program without himself.
-func showOf(document api.Channel, onAir air, source func(id string) (api.Source, bool), guest func(id string) bool) (worker.Show, error) {
+// facts are what the mixer must know of a source beside its document.
+type facts struct {
+	guest  bool // hears the program without himself
+	keepMs int  // how long the last picture of a clip stays; 0: as the document says
+}
+
+// showOf says to a worker what a channel is.
+func showOf(document api.Channel, onAir air, source func(id string) (api.Source, bool), known func(id string) facts) (worker.Show, error) {
 	rate, err := media.ParseRate(string(document.Canvas.Rate))
 	if err != nil {
 		return worker.Show{}, fmt.Errorf("channel %q: %w", document.Id, err)
@@ -268,7 +273,10 @@ func showOf(document api.Channel, onAir air, source func(id string) (api.Source,
 			continue // deleted in the same moment; its cells stay empty
 		}
 		input := inputOf(s, onAir.audioOf(id))
-		input.Return = guest(id)
+		about := known(id)
+		if input.Return = about.guest; about.keepMs > 0 {
+			input.HoldMs = about.keepMs
+		}
 		show.Sources = append(show.Sources, input)
 	}
 	return show, nil
@@ -279,7 +287,7 @@ const defaultHoldMs = 2000
 
 func inputOf(s api.Source, audio api.AudioSettings) worker.Source {
 	input := worker.Source{
-		ID: s.Id, Name: s.Name, Kind: worker.SourceKind(s.Kind), HoldMs: s.OnLoss.HoldMs,
+		ID: s.Id, Name: s.Name, Kind: worker.Push, HoldMs: s.OnLoss.HoldMs,
 		Audio: worker.AudioSettings{
 			GainDB: audio.GainDb, Pan: audio.Pan, Mute: audio.Mute, Solo: audio.Solo,
 			Mode: worker.AudioMode(audio.Mode), DelayMs: audio.DelayMs,
@@ -295,8 +303,9 @@ func inputOf(s api.Source, audio api.AudioSettings) worker.Source {
 	}
 	switch s.Kind {
 	case api.SourceKindStill:
-		input.Still = s.Asset
+		input.Kind, input.Still = worker.Still, s.Asset
 	case api.SourceKindTest:
+		input.Kind = worker.Test
 		input.Test = &worker.TestPattern{Pattern: s.Test.Pattern, ToneHz: s.Test.ToneHz}
 	}
 	return input

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"millrace/api"
+	"millrace/ingest/clip"
 )
 
 // view is how a source is shown; the key is in it only where it was asked for.
@@ -16,14 +17,17 @@ func (s *sources) view(entry *source, withKey bool) api.Stored[api.SourceView] {
 	document := entry.stored.Value
 	view := api.SourceView{
 		Id: document.Id, Name: document.Name, Kind: api.SourceViewKind(document.Kind), LatencyMs: document.LatencyMs,
-		Clock: api.SourceViewClock(document.Clock), OnLoss: document.OnLoss, Test: document.Test, Asset: document.Asset, SrtEncrypted: entry.passphrase != "", State: api.SourceStateLive,
+		Clock: api.SourceViewClock(document.Clock), OnLoss: document.OnLoss, Test: document.Test, Asset: document.Asset, File: document.File, SrtEncrypted: entry.passphrase != "", State: api.SourceStateLive,
 	}
-	if document.Kind == api.SourceKindStill && s.picture(document.Asset) != "" {
+	if document.Kind == api.SourceKindStill && s.asset(document.Asset, api.Image) != "" {
 		view.State = api.SourceStateError
 	}
 	if entry.feed != nil {
 		view.State = api.SourceState(entry.feed.State().State)
-		if withKey {
+		if entry.player != nil {
+			view.Player = playerOf(entry.player.Status())
+		}
+		if withKey && document.Kind == api.SourceKindPush {
 			view.Key = entry.key
 			view.Ingest = s.addresses(document.Id, entry.key)
 		}
@@ -73,13 +77,17 @@ func (s *sources) check(document api.Source) error {
 	if document.Kind != api.SourceKindTest && document.Test != (api.TestSettings{}) {
 		fault("/test", "only a source of kind test has a pattern")
 	}
+	if document.Kind != api.SourceKindFile && document.File != (api.FileSettings{}) {
+		fault("/file", "only a source of kind file plays one")
+	}
+	kind, shows := map[api.SourceKind]api.AssetKind{api.SourceKindStill: api.Image, api.SourceKindFile: api.Video}[document.Kind]
 	switch {
-	case document.Kind != api.SourceKindStill && document.Asset != "":
-		fault("/asset", "only a source of kind still has an asset")
-	case document.Kind == api.SourceKindStill && document.Asset == "":
-		fault("/asset", "a still needs an asset; upload a picture first, by POST /v1/assets")
-	case document.Kind == api.SourceKindStill:
-		if why := s.picture(document.Asset); why != "" {
+	case !shows && document.Asset != "":
+		fault("/asset", "only a source of kind file or still has an asset")
+	case shows && document.Asset == "":
+		fault("/asset", fmt.Sprintf("a source of kind %s needs an asset; upload it first, by POST /v1/assets", document.Kind))
+	case shows:
+		if why := s.asset(document.Asset, kind); why != "" {
 			fault("/asset", why)
 		}
 	}
@@ -225,7 +233,11 @@ func (s *sources) replace(ctx context.Context, id string, change func(*source) (
 	defer s.mu.Unlock()
 	delete(s.byKey, hashKey(entry.key))
 	s.byKey[hashKey(key)] = id
+	reload := entry.player != nil && entry.stored.Value.Asset != document.Asset
 	entry.stored, entry.key, entry.passphrase = stored, key, document.SrtPassphrase
+	if reload {
+		entry.player.Do(clip.Load)
+	}
 	if entry.feed != nil {
 		entry.feed.SetLatency(time.Duration(document.LatencyMs) * time.Millisecond)
 		entry.feed.SetSenderClock(document.Clock == api.SourceClockSender)

@@ -11,6 +11,7 @@ import (
 
 	"millrace/api"
 	"millrace/ingest"
+	"millrace/ingest/clip"
 	"millrace/internal/events"
 	"millrace/internal/media"
 	"millrace/internal/state"
@@ -30,7 +31,9 @@ type source struct {
 	stored     api.Stored[storedSource]
 	key        string
 	passphrase string
-	feed       *ingest.Source // nil for a test source
+	feed       *ingest.Source // nil where there are no packets: of a still or test source
+	player     *clip.Player   // of a file source
+	onAir      bool           // the player was told that it is on program
 	running    *task
 }
 
@@ -53,8 +56,10 @@ type sources struct {
 	link func(id string, stats *api.SourceStats)
 	// viewers may watch sources over WebRTC; nil where it is off.
 	viewers *whep.Server
-	// picture says why an asset is no picture that can be shown; "" where it is.
-	picture func(asset string) string
+	// asset says why there is no such asset of a kind; "" where there is.
+	asset func(id string, kind api.AssetKind) string
+	// open opens a clip.
+	open func(asset string) (clip.Reader, error)
 	// usedBy names a channel that has the source, or ""; naming keeps it so.
 	usedBy func(id string) string
 	naming sync.Locker
@@ -94,7 +99,7 @@ func openSources(ctx context.Context, store state.Store, vault *vault, clock *me
 // add enters a source; the caller holds mu or is alone.
 func (s *sources) add(entry *source) {
 	document := entry.stored.Value
-	if document.Kind == api.SourceKindPush {
+	if document.Kind == api.SourceKindPush || document.Kind == api.SourceKindFile {
 		entry.feed = ingest.NewSource(ingest.SourceConfig{
 			ID: document.Id, Latency: time.Duration(document.LatencyMs) * time.Millisecond, Clock: s.clock, Log: s.log,
 			SenderClock: document.Clock == api.SourceClockSender,
@@ -103,6 +108,9 @@ func (s *sources) add(entry *source) {
 				s.moved(document.Id, shot.State)
 			},
 		})
+		if document.Kind == api.SourceKindFile {
+			entry.player = s.newPlayer(entry.feed)
+		}
 		if s.ctx != nil {
 			s.watch(entry)
 		}
@@ -151,7 +159,7 @@ func (s *sources) owner(id, key string) (*source, error) {
 		return nil, fmt.Errorf("%w: %q", ingest.ErrUnknownSource, id)
 	case !ok, id != "" && owner != id:
 		return nil, ingest.ErrBadKey
-	case s.byID[owner].feed == nil:
+	case s.byID[owner].stored.Value.Kind != api.SourceKindPush:
 		return nil, fmt.Errorf("%w: %q is not a push source", ingest.ErrForbidden, owner)
 	}
 	return s.byID[owner], nil

@@ -106,6 +106,7 @@ func (c *channels) tellTally(p *program) {
 	if maps.Equal(sources, p.tally) {
 		return
 	}
+	defer c.followAir()
 	p.tally = sources
 	c.bus.Publish("tally.changed", tallyEvent{Channel: document.Id, Sources: sources})
 }
@@ -134,6 +135,7 @@ func (c *channels) tellConditions(ctx context.Context) error {
 			continue
 		case <-ticker.C:
 		}
+		c.followAir()
 		present := c.conditions()
 		for id, event := range present {
 			if told[id] != event {

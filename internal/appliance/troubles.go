@@ -158,7 +158,12 @@ func (c *channels) troubles(p *program, limits api.AlarmThresholds, now time.Tim
 			continue
 		}
 		if feed := c.sources.feed(source); feed != nil {
-			if shot := feed.State(); shot.State == ingest.Lost || shot.State == ingest.Idle {
+			if shot := feed.State(); shot.State == ingest.Failed {
+				add(trouble{
+					code: "source.error", source: source, severity: api.Critical, detail: fmt.Sprintf("The source %q is on program and cannot be played: %v.", source, shot.Reason),
+					hint: "Cut to another scene, or give it another asset.",
+				})
+			} else if c.sources.player(source) == nil && (shot.State == ingest.Lost || shot.State == ingest.Idle) {
 				add(trouble{
 					code: "source.lost", source: source, severity: api.Critical, lasting: time.Duration(limits.SourceLostMs) * time.Millisecond,
 					detail: fmt.Sprintf("The source %q is on program and nothing comes from it.", source), hint: "Cut to another scene, or see to its encoder.",
