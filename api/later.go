@@ -12,11 +12,11 @@ import (
 // later are the keys and values of the public contract that this version
 // refuses by name, so that nobody takes a planned feature for a typing error.
 var laterKeys = map[string]bool{
-	"backup": true, "url": true, "s3": true,
+	"backup": true, "s3": true,
 }
 
 // laterValues are refused likewise.
-var laterValues = map[string]bool{"pull": true, "token": true}
+var laterValues = map[string]bool{"token": true}
 
 // notYet is the sentence with which planned things are refused.
 func notYet(what string) string { return fmt.Sprintf("this version does not do %q yet", what) }

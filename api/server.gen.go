@@ -763,6 +763,7 @@ func (e SourceClock) Valid() bool {
 // Defines values for SourceKind.
 const (
 	SourceKindFile  SourceKind = "file"
+	SourceKindPull  SourceKind = "pull"
 	SourceKindPush  SourceKind = "push"
 	SourceKindStill SourceKind = "still"
 	SourceKindTest  SourceKind = "test"
@@ -772,6 +773,8 @@ const (
 func (e SourceKind) Valid() bool {
 	switch e {
 	case SourceKindFile:
+		return true
+	case SourceKindPull:
 		return true
 	case SourceKindPush:
 		return true
@@ -853,6 +856,7 @@ func (e SourceViewClock) Valid() bool {
 // Defines values for SourceViewKind.
 const (
 	SourceViewKindFile  SourceViewKind = "file"
+	SourceViewKindPull  SourceViewKind = "pull"
 	SourceViewKindPush  SourceViewKind = "push"
 	SourceViewKindStill SourceViewKind = "still"
 	SourceViewKindTest  SourceViewKind = "test"
@@ -862,6 +866,8 @@ const (
 func (e SourceViewKind) Valid() bool {
 	switch e {
 	case SourceViewKindFile:
+		return true
+	case SourceViewKindPull:
 		return true
 	case SourceViewKindPush:
 		return true
@@ -2098,7 +2104,7 @@ type Source struct {
 	// Id Examples: cam1
 	Id Slug `json:"id"`
 
-	// Kind push: RTMP, SRT and WHIP with one key; file: a clip; still: a picture; test: a built-in moving picture with a tone
+	// Kind push: RTMP, SRT and WHIP with one key; pull: fetched from a URL; file: a clip; still: a picture; test: a built-in moving picture with a tone
 	Kind SourceKind `json:"kind"`
 
 	// LatencyMs How long the newest packet waits before it is on screen; of a publisher by WebRTC the most that it does, which follows the network between 20 ms and this
@@ -2109,12 +2115,15 @@ type Source struct {
 	// SrtPassphrase SRT encryption; written, never shown
 	SrtPassphrase string       `json:"srtPassphrase,omitempty,omitzero"`
 	Test          TestSettings `json:"test,omitempty,omitzero"`
+
+	// Url Of kind pull: rtmp://, rtmps://, http:// or https:// (HLS), udp:// (MPEG-TS, from a multicast group or to a port here). Written whole, shown without user, query and stream key
+	Url string `json:"url,omitempty,omitzero"`
 }
 
 // SourceClock From when latencyMs counts: from the arrival of packets, or from their capture by the clock of their sender, so that senders whose clocks agree line up. WHIP publishers tell that clock; of others, and where it cannot be right, the arrival counts. For the next publisher
 type SourceClock string
 
-// SourceKind push: RTMP, SRT and WHIP with one key; file: a clip; still: a picture; test: a built-in moving picture with a tone
+// SourceKind push: RTMP, SRT and WHIP with one key; pull: fetched from a URL; file: a clip; still: a picture; test: a built-in moving picture with a tone
 type SourceKind string
 
 // SourceLatency Where the time of a push source's pictures goes before they are composed, over the last 10 s
@@ -2145,6 +2154,7 @@ type SourceList struct {
 type SourceSecrets struct {
 	Key           string `json:"key,omitempty,omitzero"`
 	SrtPassphrase string `json:"srtPassphrase,omitempty,omitzero"`
+	Url           string `json:"url,omitempty,omitzero"`
 }
 
 // SourceState defines model for SourceState.
@@ -2223,6 +2233,9 @@ type SourceView struct {
 	SrtEncrypted bool         `json:"srtEncrypted,omitempty,omitzero"`
 	State        SourceState  `json:"state"`
 	Test         TestSettings `json:"test,omitempty,omitzero"`
+
+	// Url Of kind pull, without its secrets
+	Url string `json:"url,omitempty,omitzero"`
 }
 
 // SourceViewClock defines model for SourceView.Clock.

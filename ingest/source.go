@@ -240,6 +240,16 @@ func (s *Source) Fail(reason error) {
 	s.report()
 }
 
+// Lose says why nobody feeds the source, where nobody does.
+func (s *Source) Lose(reason error) {
+	s.mu.Lock()
+	if s.session == nil {
+		s.health.state, s.health.reason = Lost, reason
+	}
+	s.mu.Unlock()
+	s.report()
+}
+
 // end leaves the source without publisher.
 func (s *Source) end(reason error) {
 	placed := s.placed()

@@ -59,7 +59,7 @@ func TestInvalidBodiesNameEveryFault(t *testing.T) {
 			"ladder":[{"id":"v","width":640,"height":360,"bitrate":1}]}`, 422,
 			[]string{`"pointer":"/id"`, `must be 1 to 40 of a-z`, `"pointer":"/frob"`, `must be at least 50000`, `"pointer":"/sources/0"`, `"pointer":"/canvas"`}},
 		{"planned field", "/v1/sources", `{"id":"a","kind":"push","backup":{}}`, 422, []string{`this version does not do \"backup\" yet`}},
-		{"planned kind", "/v1/sources", `{"id":"a","kind":"pull"}`, 422, []string{`this version does not do \"pull\" yet`}},
+		{"no such kind", "/v1/sources", `{"id":"a","kind":"tape"}`, 422, []string{`"pointer":"/kind"`}},
 		{"all at once", "/v1/sources", `{"id":"A B","kind":"push","latencyMs":-1}`, 422, []string{`"pointer":"/id"`, `"pointer":"/latencyMs"`}},
 		{"missing", "/v1/sources", `{}`, 422, []string{`\"id\"`, `\"kind\"`}},
 		{"channel", "/v1/channels", `{"id":"c","canvas":{"width":641,"height":360,"rate":"25"},"sources":["nope"],

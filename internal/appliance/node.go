@@ -21,6 +21,7 @@ import (
 	"millrace/ingest/rtmp"
 	"millrace/internal/appliance/config"
 	"millrace/internal/child"
+	"millrace/internal/egress"
 	"millrace/internal/events"
 	"millrace/internal/media"
 	"millrace/internal/state"
@@ -148,7 +149,7 @@ func (n *Node) openRegistry(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if n.sources, err = openSources(ctx, n.store, vault, n.clock, n.bus, n.log); err != nil {
+	if n.sources, err = openSources(ctx, n.store, vault, n.clock, n.bus, egress.Dialer(n.config.Egress.AllowPrivate), n.log); err != nil {
 		return err
 	}
 	clipEncoder := reencoder{child.Command{Args: []string{"clip-encoder"}, Stderr: n.childLine("clip-encoder")}}

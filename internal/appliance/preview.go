@@ -99,6 +99,9 @@ func (s *sources) watch(entry *source) {
 		if entry.player != nil {
 			showing.Go(func() { s.play(ctx, entry) })
 		}
+		if entry.puller != nil {
+			showing.Go(func() { s.pull(ctx, entry) })
+		}
 		if err := entry.feed.Run(ctx); err != nil {
 			s.log.Error("watch source", "source", entry.feed.ID(), "err", err)
 		}

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"slices"
 
 	"millrace/api"
+	"millrace/ingest/pull"
 )
 
 const showVersion = 1
@@ -56,7 +58,14 @@ func (s *sources) whole(id string) (document api.Source, secrets api.SourceSecre
 	if !ok {
 		return document, secrets, false
 	}
-	return entry.stored.Value.Source, api.SourceSecrets{Key: entry.key, SrtPassphrase: entry.passphrase}, true
+	document = entry.stored.Value.Source
+	secrets = api.SourceSecrets{Key: entry.key, SrtPassphrase: entry.passphrase}
+	if entry.url != pull.Redacted(entry.url) {
+		secrets.Url = entry.url
+	} else {
+		document.Url = entry.url
+	}
+	return document, secrets, true
 }
 
 // step is one change of an import.
@@ -148,6 +157,7 @@ func (p *planner) planSources() {
 		if document.SrtPassphrase == "" {
 			document.SrtPassphrase = secret.SrtPassphrase
 		}
+		document.Url = cmp.Or(document.Url, secret.Url)
 		p.blame(pointer, p.node.sources.check(document))
 		p.planSource(pointer, document, secret.Key)
 	}
@@ -174,13 +184,16 @@ func (p *planner) planSource(pointer string, document api.Source, key string) {
 		p.fault(pointer+"/kind", "the source %q is of kind %s, and a kind never changes", document.Id, present.Kind)
 	}
 	wanted := document
-	wanted.SrtPassphrase = ""
+	wanted.SrtPassphrase, wanted.Url = "", present.Url
 	fields := differences(present, wanted)
 	if key != "" && key != secret.Key {
 		fields = append(fields, "key")
 	}
 	if document.SrtPassphrase != "" && document.SrtPassphrase != secret.SrtPassphrase {
 		fields = append(fields, "srtPassphrase")
+	}
+	if document.Url != "" && document.Url != cmp.Or(present.Url, secret.Url) {
+		fields = append(fields, "url")
 	}
 	if len(fields) > 0 {
 		p.step(api.PlanStepActionChange, api.PlanStepKindSource, document.Id, fields, func(ctx context.Context) error {

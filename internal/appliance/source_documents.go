@@ -9,6 +9,7 @@ import (
 
 	"millrace/api"
 	"millrace/ingest/clip"
+	"millrace/ingest/pull"
 )
 
 // view is how a source is shown; the key is in it only where it was asked for.
@@ -24,6 +25,7 @@ func (s *sources) view(entry *source, withKey bool) api.Stored[api.SourceView] {
 	}
 	if entry.feed != nil {
 		view.State = api.SourceState(entry.feed.State().State)
+		view.Url = pull.Redacted(entry.url)
 		if entry.player != nil {
 			view.Player = playerOf(entry.player.Status())
 		}
@@ -91,6 +93,12 @@ func (s *sources) check(document api.Source) error {
 			fault("/asset", why)
 		}
 	}
+	switch why := pullFault(document.Url); {
+	case document.Url != "" && document.Kind != api.SourceKindPull:
+		fault("/url", "only a source of kind pull has one")
+	case why != "":
+		fault("/url", why)
+	}
 	if len(faults) > 0 {
 		return api.Invalid(faults...)
 	}
@@ -103,12 +111,18 @@ func (s *sources) seal(document api.Source, key string) storedSource {
 		Source: document, SealedKey: s.vault.sealed(key, "key of "+document.Id),
 		SealedPassphrase: s.vault.sealed(document.SrtPassphrase, "passphrase of "+document.Id),
 	}
-	stored.SrtPassphrase = ""
+	if document.Url != "" {
+		stored.SealedURL = s.vault.sealed(document.Url, "url of "+document.Id)
+	}
+	stored.SrtPassphrase, stored.Url = "", ""
 	return stored
 }
 
 // CreateSource implements api.Sources.
 func (s *sources) CreateSource(ctx context.Context, document api.Source) (api.Stored[api.SourceView], error) {
+	if document.Kind == api.SourceKindPull && document.Url == "" {
+		return api.Stored[api.SourceView]{}, api.Invalid(api.Fault{Pointer: "/url", Detail: "a source of kind pull needs the address of its feed"})
+	}
 	return s.make(ctx, document, "")
 }
 
@@ -117,7 +131,7 @@ func (s *sources) make(ctx context.Context, document api.Source, key string) (ap
 	if err := s.check(document); err != nil {
 		return api.Stored[api.SourceView]{}, err
 	}
-	view, err := s.enter(ctx, &source{key: cmp.Or(key, newKey()), passphrase: document.SrtPassphrase}, document)
+	view, err := s.enter(ctx, &source{key: cmp.Or(key, newKey()), passphrase: document.SrtPassphrase, url: document.Url}, document)
 	if err == nil {
 		s.changed(ctx, document.Id)
 	}
@@ -144,7 +158,7 @@ func (s *sources) UpdateSource(ctx context.Context, id string, match api.Match, 
 			return api.Source{}, "", api.Stale()
 		}
 		present := entry.stored.Value.Source
-		present.SrtPassphrase = entry.passphrase
+		present.SrtPassphrase, present.Url = entry.passphrase, entry.url
 		changed, err := change(present)
 		if err != nil {
 			return changed, "", err
@@ -161,7 +175,7 @@ func (s *sources) UpdateSource(ctx context.Context, id string, match api.Match, 
 func (s *sources) RotateKey(ctx context.Context, id string) (api.Stored[api.SourceView], error) {
 	view, err := s.update(ctx, id, func(entry *source) (api.Source, string, error) {
 		document := entry.stored.Value.Source
-		document.SrtPassphrase = entry.passphrase
+		document.SrtPassphrase, document.Url = entry.passphrase, entry.url
 		return document, newKey(), nil
 	})
 	if err != nil {
@@ -178,7 +192,7 @@ func (s *sources) RevealKey(_ context.Context, id string) (api.Stored[api.Source
 // restore makes a source as it was exported; an empty key or passphrase stays.
 func (s *sources) restore(ctx context.Context, document api.Source, key string) error {
 	_, err := s.update(ctx, document.Id, func(entry *source) (api.Source, string, error) {
-		document.SrtPassphrase = cmp.Or(document.SrtPassphrase, entry.passphrase)
+		document.SrtPassphrase, document.Url = cmp.Or(document.SrtPassphrase, entry.passphrase), cmp.Or(document.Url, entry.url)
 		return document, cmp.Or(key, entry.key), nil
 	})
 	return err
@@ -234,7 +248,11 @@ func (s *sources) replace(ctx context.Context, id string, change func(*source) (
 	delete(s.byKey, hashKey(entry.key))
 	s.byKey[hashKey(key)] = id
 	reload := entry.player != nil && entry.stored.Value.Asset != document.Asset
-	entry.stored, entry.key, entry.passphrase = stored, key, document.SrtPassphrase
+	moved := entry.puller != nil && entry.url != document.Url
+	entry.stored, entry.key, entry.passphrase, entry.url = stored, key, document.SrtPassphrase, document.Url
+	if moved {
+		entry.puller.Again()
+	}
 	if reload {
 		entry.player.Do(clip.Load)
 	}

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
 	"millrace/api"
 	"millrace/ingest"
 	"millrace/ingest/clip"
+	"millrace/ingest/pull"
 	"millrace/internal/events"
 	"millrace/internal/media"
 	"millrace/internal/state"
@@ -23,6 +25,7 @@ type storedSource struct {
 	api.Source              // without secrets
 	SealedKey        []byte `json:"sealedKey"`
 	SealedPassphrase []byte `json:"sealedPassphrase,omitempty"`
+	SealedURL        []byte `json:"sealedUrl,omitempty"`
 }
 
 // source is one source that exists: its document and, for a push source, what
@@ -33,6 +36,8 @@ type source struct {
 	passphrase string
 	feed       *ingest.Source // nil where there are no packets: of a still or test source
 	player     *clip.Player   // of a file source
+	puller     *pull.Puller   // of a pull source
+	url        string         // of a pull source, whole
 	onAir      bool           // the player was told that it is on program
 	running    *task
 }
@@ -58,6 +63,8 @@ type sources struct {
 	viewers *whep.Server
 	// asset says why there is no such asset of a kind; "" where there is.
 	asset func(id string, kind api.AssetKind) string
+	// dialer judges the addresses that feeds are pulled from.
+	dialer *net.Dialer
 	// open opens a clip.
 	open func(asset string) (clip.Reader, error)
 	// usedBy names a channel that has the source, or ""; naming keeps it so.
@@ -76,12 +83,12 @@ type sources struct {
 	ctx   context.Context   // of Run; nil before
 }
 
-func openSources(ctx context.Context, store state.Store, vault *vault, clock *media.Clock, bus *events.Bus, log *slog.Logger) (*sources, error) {
+func openSources(ctx context.Context, store state.Store, vault *vault, clock *media.Clock, bus *events.Bus, dialer *net.Dialer, log *slog.Logger) (*sources, error) {
 	documents, err := loadAll[storedSource](ctx, store, kindSource)
 	if err != nil {
 		return nil, err
 	}
-	s := &sources{store: store, vault: vault, clock: clock, bus: bus, log: log, byID: map[string]*source{}, byKey: map[string]string{}}
+	s := &sources{store: store, vault: vault, clock: clock, bus: bus, dialer: dialer, log: log, byID: map[string]*source{}, byKey: map[string]string{}}
 	for id, document := range documents {
 		document.Value.Clock = cmp.Or(document.Value.Clock, api.SourceClockArrival) // one of a version before
 		entry := &source{stored: document}
@@ -89,6 +96,9 @@ func openSources(ctx context.Context, store state.Store, vault *vault, clock *me
 			return nil, err
 		}
 		if entry.passphrase, err = vault.opened(document.Value.SealedPassphrase, "passphrase of "+id); err != nil {
+			return nil, err
+		}
+		if entry.url, err = vault.opened(document.Value.SealedURL, "url of "+id); err != nil {
 			return nil, err
 		}
 		s.add(entry)
@@ -99,7 +109,8 @@ func openSources(ctx context.Context, store state.Store, vault *vault, clock *me
 // add enters a source; the caller holds mu or is alone.
 func (s *sources) add(entry *source) {
 	document := entry.stored.Value
-	if document.Kind == api.SourceKindPush || document.Kind == api.SourceKindFile {
+	switch document.Kind {
+	case api.SourceKindPush, api.SourceKindPull, api.SourceKindFile:
 		entry.feed = ingest.NewSource(ingest.SourceConfig{
 			ID: document.Id, Latency: time.Duration(document.LatencyMs) * time.Millisecond, Clock: s.clock, Log: s.log,
 			SenderClock: document.Clock == api.SourceClockSender,
@@ -108,8 +119,11 @@ func (s *sources) add(entry *source) {
 				s.moved(document.Id, shot.State)
 			},
 		})
-		if document.Kind == api.SourceKindFile {
+		switch document.Kind {
+		case api.SourceKindFile:
 			entry.player = s.newPlayer(entry.feed)
+		case api.SourceKindPull:
+			entry.puller = s.newPuller(entry)
 		}
 		if s.ctx != nil {
 			s.watch(entry)

@@ -78,7 +78,7 @@ type Auth struct {
 	Mode string // on or off
 }
 
-// Egress is where the node goes by itself: webhooks.
+// Egress is where the node goes by itself: webhooks and pulls.
 type Egress struct {
 	AllowPrivate bool // private networks and this machine too
 }

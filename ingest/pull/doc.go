@@ -1,0 +1,3 @@
+// Package pull fetches feeds from addresses that an operator named: RTMP, HLS, and
+// MPEG transport streams by UDP.
+package pull
