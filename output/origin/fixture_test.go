@@ -147,16 +147,15 @@ func (s *stage) await(k int64, p int) {
 	}
 }
 
-// segments puts whole segments [from, to), no more at a time than a store whose
-// disk is slow keeps in memory.
+// segments puts whole segments [from, to). It goes no further ahead of the disk
+// than a segment: a store gives up what it cannot write for half a minute of them.
 func (s *stage) segments(from, to int64) {
 	for k := from; k < to; k++ {
 		for p := range 16 {
 			s.append(k, p)
 		}
-		if (k-from)%8 == 7 || k == to-1 {
-			s.await(k, 15)
-		}
+		s.await(k, 15)
+		require.Eventually(s.t, func() bool { return s.store.State().QueuedBytes == 0 }, 20*time.Second, time.Millisecond)
 	}
 }
 
