@@ -20,6 +20,7 @@ import (
 	"millrace/benchmarks/durable"
 	"millrace/benchmarks/latency"
 	"millrace/benchmarks/mixstage"
+	"millrace/benchmarks/onair"
 	"millrace/benchmarks/whepfan"
 )
 
@@ -45,6 +46,8 @@ func benchmarks() []benchmark {
 	return []benchmark{
 		{mixstage.Name, "4 x 1080p -> 2x2 -> ladder, without codecs, vs ffmpeg and GStreamer", runMixStage, mixstage.Work},
 		{mixstage.StaticName, "one moving cell of four, vs four: compose and ladder", runMixStatic, mixstage.WorkStatic},
+		{onair.SpamName, "a minute of 4 takes a second, beside a publisher that comes and goes", runSpam, nil},
+		{onair.GridName, "16 sources of 360p in 4x4 at 30 fps", runGrid, nil},
 		{whepfan.Name, "one 4 Mb/s stream to many WebRTC viewers, vs plain pion", runWhepFan, workWhepFan},
 		{durable.Name, "the store: every part durable before it is listed, vs ffmpeg -c copy; kills, reopening, load", runDurable, durable.Work},
 		{clipexact.Name, "an exact clip of 30 s of 1080p, three rungs, until it is ready, vs ffmpeg", runClipExact, nil},
@@ -146,6 +149,21 @@ func runMixStatic(ctx context.Context, o options) (contest.Report, error) {
 		config.Short, config.Long = 2, 10
 	}
 	return mixstage.RunStatic(ctx, config, worker(mixstage.Name))
+}
+
+func (o options) onAir(length time.Duration, rounds int) onair.Config {
+	if o.quick {
+		length, rounds = 3*time.Second, 1
+	}
+	return onair.Config{Contest: contest.Config{Rounds: rounds, Log: o.contest().Log}, Length: length}
+}
+
+func runSpam(ctx context.Context, o options) (contest.Report, error) {
+	return onair.RunSpam(ctx, o.onAir(time.Minute, 1))
+}
+
+func runGrid(ctx context.Context, o options) (contest.Report, error) {
+	return onair.RunGrid(ctx, o.onAir(20*time.Second, 5))
 }
 
 func runLatency(ctx context.Context, o options) (contest.Report, error) {
