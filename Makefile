@@ -21,7 +21,7 @@ make gpu-bench    the same folder; starts its gpu-bench: the figures of benchmar
 make players      every player seeks SEEKS=100 times in HISTORY=2h of start-over, VOD, gaps, changed rungs and clips
 make asan         the tests of cards again, the emulated driver and the kernel under AddressSanitizer; make test has them too
 make soak         viewers that come and go for CHURN=10m, and what of them stays
-make bench        one benchmark beside its peers (NAME=mix-stage, mix4-static, mix4-720, cut-spam, grid16, whep-fan, latency, desk, dvr-durable, clip-exact; ARGS=-quick)
+make bench        one benchmark beside its peers (NAME=mix-stage, mix4-static, mix4-720, cut-spam, grid16, control-plane, whep-fan, latency, desk, dvr-durable, clip-exact; ARGS=-quick)
 make fuzz         every fuzz target for FUZZTIME=30s each
 make clean        remove what was built here; FFmpeg stays in the cache
 endef

@@ -2282,7 +2282,7 @@ type System struct {
 	// MediaUrl Where players pull from: scheme, host and port of the media listener
 	MediaUrl string `json:"mediaUrl,omitempty,omitzero"`
 
-	// MemoryBytes All processes together
+	// MemoryBytes All processes together; what they share counts once
 	MemoryBytes int64        `json:"memoryBytes,omitempty,omitzero"`
 	Node        string       `json:"node"`
 	Sandbox     []Protection `json:"sandbox"`

@@ -15,6 +15,7 @@ import (
 
 	"millrace/benchmarks/clipexact"
 	"millrace/benchmarks/contest"
+	"millrace/benchmarks/control"
 	"millrace/benchmarks/demo"
 	"millrace/benchmarks/desk"
 	"millrace/benchmarks/durable"
@@ -53,6 +54,7 @@ func benchmarks() []benchmark {
 		{clipexact.Name, "an exact clip of 30 s of 1080p, three rungs, until it is ready, vs ffmpeg", runClipExact, nil},
 		{demo.Name, "the whole appliance with the demo, at real time", runDemo, nil},
 		{desk.Name, "from a key on the control page to its acknowledgement and to a tally page, in a browser", runDesk, nil},
+		{control.Name, "a large show's start, idle memory, API readers and control rooms beside the demo", runControl, nil},
 		{latency.Name, "glass to glass, WHIP in, WHEP and LL-HLS out", runLatency, nil},
 	}
 }
@@ -164,6 +166,17 @@ func runSpam(ctx context.Context, o options) (contest.Report, error) {
 
 func runGrid(ctx context.Context, o options) (contest.Report, error) {
 	return onair.RunGrid(ctx, o.onAir(20*time.Second, 5))
+}
+
+func runControl(ctx context.Context, o options) (contest.Report, error) {
+	config := control.Config{
+		Contest: contest.Config{Rounds: 5, Log: o.contest().Log}, Binary: o.binary,
+		Sources: 200, Channels: 20, ReadsPerSecond: 1000, Sessions: 50, Length: 15 * time.Second,
+	}
+	if o.quick {
+		config.Contest.Rounds, config.Length = 1, 3*time.Second
+	}
+	return control.Run(ctx, config)
 }
 
 func runLatency(ctx context.Context, o options) (contest.Report, error) {

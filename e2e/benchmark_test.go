@@ -9,6 +9,7 @@ import (
 
 	"millrace/benchmarks/clipexact"
 	"millrace/benchmarks/contest"
+	"millrace/benchmarks/control"
 	"millrace/benchmarks/footage"
 )
 
@@ -24,4 +25,15 @@ func TestClipBenchmarkRuns(t *testing.T) {
 	require.Equal(t, 2.0, report.Figures["clips"])
 	require.Positive(t, report.Figures["readyMostMs"])
 	require.Positive(t, report.Figures["cpuMostMs"])
+}
+
+// The benchmark of the control plane likewise.
+func TestControlBenchmarkRuns(t *testing.T) {
+	report, err := control.Run(t.Context(), control.Config{
+		Contest: contest.Config{Rounds: 1, Log: t.Logf}, Binary: filepath.Join(folder(t), "millrace"),
+		Sources: 3, Channels: 2, ReadsPerSecond: 20, Sessions: 2, Length: time.Second,
+	})
+	require.NoError(t, err)
+	require.Positive(t, report.Figures["idleMemoryMB"])
+	require.Positive(t, report.Figures["apiReads"])
 }

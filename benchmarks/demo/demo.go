@@ -3,15 +3,12 @@
 package demo
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	"millrace/benchmarks/contest"
@@ -86,12 +83,12 @@ func measure(ctx context.Context, config Config) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	began, spent := time.Now(), treeCPU(n.Pid())
+	began, spent := time.Now(), n.TreeCPU()
 	if err := wait(ctx, config.Length); err != nil {
 		return sample{}, err
 	}
 	cores := time.Since(began) * time.Duration(runtime.NumCPU())
-	s := sample{share: 100 * float64(treeCPU(n.Pid())-spent) / float64(cores)}
+	s := sample{share: 100 * float64(n.TreeCPU()-spent) / float64(cores)}
 	after, err := stateOf(ctx, n)
 	if err != nil {
 		return sample{}, err
@@ -125,47 +122,4 @@ func stateOf(ctx context.Context, n *node.Node) (status, error) {
 		return status{}, fmt.Errorf("the demo is %s", channel.State)
 	}
 	return status{system.MemoryBytes, channel.Ticks.Late, channel.Ticks.Repeated}, nil
-}
-
-// clockTick is the unit of CPU times in /proc (proc(5)): 1/100 s on Linux.
-const clockTick = 10 * time.Millisecond
-
-// treeCPU is the user and system time of a process and its children.
-func treeCPU(pid int) time.Duration {
-	total := processCPU(fmt.Sprint(pid))
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if err != nil {
-		return total
-	}
-	for _, path := range tasks {
-		children, err := os.ReadFile(path)
-		if err != nil {
-			continue // the thread has ended
-		}
-		words := bufio.NewScanner(strings.NewReader(string(children)))
-		words.Split(bufio.ScanWords)
-		for words.Scan() {
-			total += processCPU(words.Text())
-		}
-	}
-	return total
-}
-
-// processCPU reads fields 14 and 15 of /proc/PID/stat, after the name in
-// brackets, which may hold spaces.
-func processCPU(pid string) time.Duration {
-	text, err := os.ReadFile("/proc/" + pid + "/stat")
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0
-	}
-	var user, system int64
-	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
-		return 0
-	}
-	return time.Duration(user+system) * clockTick
 }

@@ -2,10 +2,10 @@ package appliance
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -97,12 +97,13 @@ func (n *Node) watchClock(ctx context.Context) error {
 	}
 }
 
-// treeMemory is the resident memory of this process and its children in bytes.
+// treeMemory is the memory that this process and its children hold, in bytes.
+// What they share, the one program and its libraries, counts once.
 func treeMemory() int64 {
-	total := residentMemory("self")
+	total, shared := residentMemory("self")
 	threads, err := filepath.Glob("/proc/self/task/*/children") // each thread has its own (proc(5))
 	if err != nil {
-		return total
+		return total + shared
 	}
 	for _, thread := range threads {
 		pids, err := os.ReadFile(thread)
@@ -110,25 +111,24 @@ func treeMemory() int64 {
 			continue // it has ended
 		}
 		for _, pid := range strings.Fields(string(pids)) {
-			total += residentMemory(pid)
+			own, same := residentMemory(pid)
+			total, shared = total+own, max(shared, same)
 		}
 	}
-	return total
+	return total + shared
 }
 
-// residentMemory reads /proc/PID/statm (proc(5)): the second figure is pages.
-func residentMemory(pid string) int64 {
+// residentMemory reads /proc/PID/statm (proc(5)): the second figure is resident
+// pages, the third those of them that are of files or shared.
+func residentMemory(pid string) (own, shared int64) {
 	text, err := os.ReadFile("/proc/" + pid + "/statm")
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	fields := strings.Fields(string(text))
-	if len(fields) < 2 {
-		return 0
+	var size, resident, same int64
+	if _, err := fmt.Sscan(string(text), &size, &resident, &same); err != nil {
+		return 0, 0
 	}
-	pages, err := strconv.ParseInt(fields[1], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return pages * int64(os.Getpagesize())
+	page := int64(os.Getpagesize())
+	return (resident - same) * page, same * page
 }
