@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"millrace/gpu/cudaemu"
+	"millrace/internal/machinetest"
 )
 
 // onEmulatedCards gives a node emulated cards, which are test equipment, and the
@@ -27,7 +28,7 @@ func onEmulatedCards(t *testing.T) (environment []string, fail func(faults strin
 // TestFourCamerasAreMixedOnACard is the same on an emulated card.
 func TestFourCamerasAreMixedOnACard(t *testing.T) {
 	t.Parallel()
-	inTime(t, func(t *testing.T) func(*testing.T) {
+	machinetest.InTime(t, standstill, func(t *testing.T) func(*testing.T) {
 		environment, _ := onEmulatedCards(t)
 		return mixOn(t, "cuda:0", environment...)
 	})
@@ -37,7 +38,7 @@ func TestFourCamerasAreMixedOnACard(t *testing.T) {
 // watches: the channel goes on on the next, then on the CPU.
 func TestTheProgramOutlivesItsCards(t *testing.T) {
 	t.Parallel()
-	inTime(t, outliveCards)
+	machinetest.InTime(t, standstill, outliveCards)
 }
 
 func outliveCards(t *testing.T) (check func(*testing.T)) {

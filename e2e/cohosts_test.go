@@ -17,13 +17,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"millrace/benchmarks/testmedia"
+	"millrace/internal/machinetest"
 	"millrace/internal/rtc/rtctest"
 )
 
 // TestF47OneOfFourMisbehaves: a guest lags, floods and vanishes; his cell shows
 // it, and the three others go on as if nothing were.
 func TestF47OneOfFourMisbehaves(t *testing.T) {
-	inTime(t, cohosts)
+	machinetest.InTime(t, standstill, cohosts)
 }
 
 func cohosts(t *testing.T) (check func(*testing.T)) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"millrace/benchmarks/testmedia"
+	"millrace/internal/machinetest"
 	"millrace/internal/media"
 )
 
@@ -22,7 +23,7 @@ const secondFormat = 100_000
 // without a word.
 func TestFeedsMayChangeAndFail(t *testing.T) {
 	t.Parallel()
-	inTime(t, misbehave)
+	machinetest.InTime(t, standstill, misbehave)
 }
 
 // misbehaviour is what the feeds did in a recording, in frames.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"millrace/benchmarks/testmedia"
+	"millrace/internal/machinetest"
 	"millrace/internal/media"
 )
 
@@ -16,7 +17,7 @@ import (
 // and looks at what a viewer gets while an operator cuts.
 func TestFourCamerasAreMixed(t *testing.T) {
 	t.Parallel()
-	inTime(t, mix)
+	machinetest.InTime(t, standstill, mix)
 }
 
 func mix(t *testing.T) (check func(*testing.T)) { return mixOn(t, "cpu") }

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"millrace/internal/machinetest"
 )
 
 // busy is how late things may be on a machine that has other things to do.
@@ -31,9 +33,9 @@ func TestAPlayerIsServedInTime(t *testing.T) {
 	a.makeChannel([]string{"test1"}, v180)
 	a.playlist("v180", "")
 
-	t.Run("parts come one by one", func(t *testing.T) { calmly(func() func() { return a.checkCadence(t) }) })
+	t.Run("parts come one by one", func(t *testing.T) { machinetest.Calmly(standstill, func() func() { return a.checkCadence(t) }) })
 	t.Run("a hinted part comes in one piece", a.checkHint)
-	t.Run("a segment in progress comes chunk by chunk", func(t *testing.T) { calmly(func() func() { return a.checkProgress(t) }) })
+	t.Run("a segment in progress comes chunk by chunk", func(t *testing.T) { machinetest.Calmly(standstill, func() func() { return a.checkProgress(t) }) })
 	t.Run("HEAD is GET without a body", a.checkHead)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"millrace/benchmarks/testmedia"
+	"millrace/internal/machinetest"
 	"millrace/internal/media"
 )
 
@@ -14,7 +15,7 @@ import (
 // process one after the other while a viewer watches.
 func TestTheProgramOutlivesItsParts(t *testing.T) {
 	t.Parallel()
-	inTime(t, outlive)
+	machinetest.InTime(t, standstill, outlive)
 }
 
 func outlive(t *testing.T) (check func(*testing.T)) {

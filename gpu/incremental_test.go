@@ -46,14 +46,14 @@ func (s *stagehand) layer() Layer {
 
 // newPicture replaces a source's picture in every layer, as the next of a moving one.
 func (s *stagehand) newPicture(i int) {
-	old, fresh := s.sources[i], s.sources[i]
+	old := s.sources[i]
 	if s.rnd.IntN(2) == 0 {
 		old.Rewrite()
 		noise(old, s.rnd.Int())
 		return
 	}
 	old.Release()
-	fresh = painted(s.t, s.device, old.Size, noise, s.rnd.Int()) // often in the same memory
+	fresh := painted(s.t, s.device, old.Size, noise, s.rnd.Int()) // often in the same memory
 	s.sources[i] = fresh
 	for at := range s.layers {
 		if s.layers[at].Frame == old {

@@ -1866,7 +1866,7 @@ type KeyView struct {
 
 // Layer defines model for Layer.
 type Layer struct {
-	// Asset Of an image: the id of an asset that is a picture; it has no radius and no border
+	// Asset Of an image: the id of an asset that is a picture
 	Asset  string `json:"asset,omitempty,omitzero"`
 	Border struct {
 		Color string `json:"color,omitempty,omitzero"`
@@ -1889,7 +1889,7 @@ type Layer struct {
 	Missing Missing `json:"missing,omitempty,omitzero"`
 	Opacity float64 `json:"opacity,omitempty,omitzero"`
 
-	// Radius Fraction of the canvas width
+	// Radius Fraction of the canvas width; of sources only, as border is
 	Radius float64 `json:"radius,omitempty,omitzero"`
 
 	// Rect Fractions of the canvas (or of the source, for a crop)

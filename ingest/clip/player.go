@@ -87,7 +87,6 @@ type Player struct {
 	pending []Order
 	status  Status
 	base    media.Time // when the clip's position was 0, while it plays
-	over    bool       // Run has ended
 }
 
 // NewPlayer starts nothing.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"millrace/ingest"
+	"millrace/internal/machinetest"
 	"millrace/internal/media"
 	"millrace/internal/rtc/rtctest"
 )
@@ -21,6 +22,10 @@ import (
 // loss and a round trip of 100 ms no picture is a second late, and no sound is
 // missing for 100 ms.
 func TestF18EachKindOfPath(t *testing.T) {
+	machinetest.InTime(t, 100*time.Millisecond, eachKindOfPath)
+}
+
+func eachKindOfPath(t *testing.T) func(t *testing.T) {
 	paths := []struct {
 		name string
 		rtctest.Path
@@ -47,24 +52,26 @@ func TestF18EachKindOfPath(t *testing.T) {
 		sending.Go(func() { publisher.send(t, vp8Picture, 0, frames+60, 20*time.Millisecond) })
 	}
 	sending.Wait()
-	var stalled time.Duration // of the machine
-	for i, path := range paths {
-		f := feeds[i]
-		units := f.until(t, func(units []ingest.AccessUnit) bool {
-			video := of(units, media.Video)
-			return len(video) > 0 && number(video[len(video)-1].Data) >= frames
-		})
-		f.mu.Lock()
-		pause := longestPause(f)
-		f.mu.Unlock()
-		if i == 0 {
-			stalled = pause
+	return func(t *testing.T) {
+		var stalled time.Duration // of the machine
+		for i, path := range paths {
+			f := feeds[i]
+			units := f.until(t, func(units []ingest.AccessUnit) bool {
+				video := of(units, media.Video)
+				return len(video) > 0 && number(video[len(video)-1].Data) >= frames
+			})
+			f.mu.Lock()
+			pause := longestPause(f)
+			f.mu.Unlock()
+			if i == 0 {
+				stalled = pause
+			}
+			video, gap := of(units, media.Video), longestSilence(of(units, media.Audio))
+			t.Logf("%s: %d pictures, longest pause %v, %d packets of sound in a row missing", path.name, len(video), pause, gap)
+			require.Less(t, pause, path.pause+stalled, path.name)
+			require.LessOrEqual(t, gap, path.gap, path.name)
+			require.True(t, slices.IsSortedFunc(video, func(a, b ingest.AccessUnit) int { return number(a.Data) - number(b.Data) }), path.name)
 		}
-		video, gap := of(units, media.Video), longestSilence(of(units, media.Audio))
-		t.Logf("%s: %d pictures, longest pause %v, %d packets of sound in a row missing", path.name, len(video), pause, gap)
-		require.Less(t, pause, path.pause+stalled, path.name)
-		require.LessOrEqual(t, gap, path.gap, path.name)
-		require.True(t, slices.IsSortedFunc(video, func(a, b ingest.AccessUnit) int { return number(a.Data) - number(b.Data) }), path.name)
 	}
 }
 

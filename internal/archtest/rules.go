@@ -18,11 +18,12 @@ type layer struct {
 // layers is the table of allowed edges. A package belongs to the layer with the longest path that holds it; one that belongs to none
 // is a fault, so that a new folder comes with its rule.
 func layers() []layer {
-	shared := []string{"internal/delay", "internal/rtc", "internal/srt", "internal/rtmp", "internal/mpegts"}
+	shared := []string{"internal/delay", "internal/machinetest", "internal/rtc", "internal/srt", "internal/rtmp", "internal/mpegts"}
 	return []layer{
 		{path: "internal/media"},
 		{path: "internal/delay"},
 		{path: "internal/archtest"},
+		{path: "internal/machinetest"},
 		{path: "internal/state"},
 		{path: "internal/events"},
 		{path: "internal/egress"},

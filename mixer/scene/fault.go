@@ -94,6 +94,7 @@ func (v *validation) placement(at string, p Placement) {
 	if p.drawn() {
 		v.check(p.Source == "", at+"/source", "a layer of kind %s has no source", p.Kind)
 		v.check(p.Kind != KindTicker, at+"/kind", "a ticker is an overlay, not a layer")
+		v.check(p.Radius == 0 && p.Border == Border{}, at+"/radius", "a layer of kind %s has no radius and no border; draw them into the picture, or use a source", p.Kind)
 		v.graphic(at, p.Graphic)
 	} else {
 		v.source(at+"/source", p.Source)

@@ -107,10 +107,11 @@ func TestValidateGivesEveryFault(t *testing.T) {
 			{Graphic: Graphic{Kind: KindTicker, Text: "a\x00", Speed: -1}, Rect: whole},
 			{Graphic: Graphic{Kind: KindImage}, Rect: whole},
 			{Graphic: Graphic{Kind: "video"}, Rect: whole},
+			{Graphic: Graphic{Kind: KindText, Text: "round"}, Rect: whole, Radius: 0.1},
 		}}, []string{
 			"/layers/0/text", "/layers/0/style/size", "/layers/0/style/color", "/layers/0/style/align", "/layers/0/style/vertical",
 			"/layers/1/source", "/layers/1/zone", "/layers/1/label", "/layers/1/missing",
-			"/layers/2/kind", "/layers/3/kind", "/layers/3/text", "/layers/3/speed", "/layers/4/asset", "/layers/5/kind",
+			"/layers/2/kind", "/layers/3/kind", "/layers/3/text", "/layers/3/speed", "/layers/4/asset", "/layers/5/kind", "/layers/6/radius",
 		}},
 		{"too many slots", Scene{ID: "s", Layout: "solo", Slots: cams}, []string{"/slots"}},
 		{"unknown sources", Scene{ID: "s", Layout: "grid-4", Slots: []string{"x", "cam1", "y"}}, []string{"/slots/0", "/slots/2"}},

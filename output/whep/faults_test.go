@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"millrace/internal/machinetest"
 	"millrace/internal/media"
 	"millrace/internal/rtc/rtctest"
 )
@@ -30,6 +31,10 @@ var paths = []struct {
 // and no sound is missing for 100 ms. All viewers watch at once, and one behind
 // a good network notices nothing of the others (F37).
 func TestF18EachKindOfPath(t *testing.T) {
+	machinetest.InTime(t, 100*time.Millisecond, eachKindOfPath)
+}
+
+func eachKindOfPath(t *testing.T) func(t *testing.T) {
 	p := newPlace(t)
 	near := watch(t, rtctest.Options{})
 	rtctest.Connect(t, near.pc, p.base, "/whep/main", "").UntilConnected(t)
@@ -49,6 +54,11 @@ func TestF18EachKindOfPath(t *testing.T) {
 	p.air(t, interval, func() bool { // what is lost is still on its way
 		return !slices.ContainsFunc(far, func(w *watcher) bool { pictures, _ := w.seen(); return pictures < 100 })
 	})
+	return func(t *testing.T) { comparePaths(t, near, far) }
+}
+
+// comparePaths holds each path to what its viewer may notice.
+func comparePaths(t *testing.T, near *watcher, far []*watcher) {
 	near.mu.Lock()
 	defer near.mu.Unlock()
 	stalled, unheard := longestPause(near.times), longestGap(settled(near.heard)) // of the machine
