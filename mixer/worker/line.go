@@ -40,10 +40,7 @@ func newLine(rendition Rendition, rate media.Rate, gop, first int64) (*line, err
 	variants, units := 1, int64(1)
 	if l.video() {
 		variants, units = 2, gop
-		var err error
-		if l.track.Codec != media.H264 {
-			// Its IDRs have no id that might be the same, and one encoder only.
-		} else if l.sets, err = parseAVCC(l.track.Config); err != nil {
+		if err := l.readSets(); err != nil {
 			return nil, err
 		}
 	} else if grid, ok := GridOf(l.track.Codec); ok {
@@ -67,6 +64,19 @@ func newLine(rendition Rendition, rate media.Rate, gop, first int64) (*line, err
 		return nil, errors.New("both variants have the same idr_pic_id")
 	}
 	return l, nil
+}
+
+// readSets takes what of a video's configuration matters to who changes its
+// encoder. The IDRs of HEVC and AV1 have no id that might be the same, and each
+// of them has one encoder only.
+func (l *line) readSets() (err error) {
+	switch {
+	case l.track.Codec == media.H264:
+		l.sets, err = parseAVCC(l.track.Config)
+	case len(l.track.Config) == 0:
+		err = errors.New("no parameter sets")
+	}
+	return err
 }
 
 func (l *line) video() bool { return l.track.Kind == media.Video }
