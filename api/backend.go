@@ -79,24 +79,28 @@ type Channels interface {
 	ChannelState(id string) (ChannelState, error)
 }
 
-// Take is a live action. At most one of Frame and Time is set; neither means
-// the next tick.
+// Take is what is done on one frame; what is nil stays as it is. At most one of
+// Frame and Time is set; neither means the next tick.
 type Take struct {
-	Scene   string // "" is the preview scene
-	Preview bool   // set the preview instead of the program
-	Frame   int64
-	Time    time.Time
-	Expect  string // the scene that must be on program; "" is any
+	Frame  int64
+	Time   time.Time
+	Expect string // the scene that must be on program; "" is any
 
-	Auto       bool       // by a transition instead of a cut
+	Preview  *string // the scene to put on preview, before anything else
+	Program  *string // the scene to bring on program; "" is the preview's
+	Overlays map[string]bool
+	Black    *Fade
+
+	Auto       bool       // Program comes by a transition instead of a cut
+	TBar       *float64   // Program comes by hand, which is at this position, 0..1
 	Transition Transition // of Auto and TBar; without a type or colour it has the channel's
 	DurationMs *int       // of Auto; nil is the channel's
-	Overlay    string     // brings an overlay on air, or takes it off, instead of a cut
-	On         bool       // of Overlay
-	TBar       *float64   // a position, 0..1, instead of a cut
-	Black      *bool      // fade to black or back instead
-	Toggle     bool       // fade to black or back instead, the other way than now
-	FadeMs     int        // of Black and Toggle
+}
+
+// Fade takes the whole program to black, or back.
+type Fade struct {
+	On         *bool // nil is the other way than now
+	DurationMs int
 }
 
 // Live acts on what is on air.

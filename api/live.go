@@ -7,7 +7,7 @@ import (
 
 // Cut answers POST /v1/channels/{id}/cut.
 func (s *Server) Cut(ctx context.Context, r CutRequestObject) (CutResponseObject, error) {
-	take := Take{Scene: r.Body.Scene, Expect: r.Body.Expect.Program}
+	take := Take{Program: &r.Body.Scene, Expect: r.Body.Expect.Program}
 	if err := take.setAt(r.Body.At); err != nil {
 		return nil, err
 	}
@@ -17,7 +17,7 @@ func (s *Server) Cut(ctx context.Context, r CutRequestObject) (CutResponseObject
 
 // SetPreview answers POST /v1/channels/{id}/preview.
 func (s *Server) SetPreview(ctx context.Context, r SetPreviewRequestObject) (SetPreviewResponseObject, error) {
-	take := Take{Scene: r.Body.Scene, Preview: true, Expect: r.Body.Expect.Program}
+	take := Take{Preview: &r.Body.Scene, Expect: r.Body.Expect.Program}
 	if err := take.setAt(r.Body.At); err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (s *Server) SetPreview(ctx context.Context, r SetPreviewRequestObject) (Set
 // Auto answers POST /v1/channels/{id}/auto.
 func (s *Server) Auto(ctx context.Context, r AutoRequestObject) (AutoResponseObject, error) {
 	b := r.Body
-	take := Take{Scene: b.Scene, Expect: b.Expect.Program, Auto: true, DurationMs: b.DurationMs, Transition: Transition{Type: b.Transition, Color: b.Color}}
+	take := Take{Program: &b.Scene, Expect: b.Expect.Program, Auto: true, DurationMs: b.DurationMs, Transition: Transition{Type: b.Transition, Color: b.Color}}
 	if err := take.setAt(b.At); err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *Server) Auto(ctx context.Context, r AutoRequestObject) (AutoResponseObj
 // Tbar answers POST /v1/channels/{id}/tbar.
 func (s *Server) Tbar(ctx context.Context, r TbarRequestObject) (TbarResponseObject, error) {
 	b := r.Body
-	take := Take{Scene: b.Scene, Expect: b.Expect.Program, TBar: &b.Position, Transition: Transition{Type: b.Transition, Color: b.Color}}
+	take := Take{Program: &b.Scene, Expect: b.Expect.Program, TBar: &b.Position, Transition: Transition{Type: b.Transition, Color: b.Color}}
 	if err := take.setAt(b.At); err != nil {
 		return nil, err
 	}
@@ -50,12 +50,36 @@ func (s *Server) Tbar(ctx context.Context, r TbarRequestObject) (TbarResponseObj
 // FadeToBlack answers POST /v1/channels/{id}/ftb.
 func (s *Server) FadeToBlack(ctx context.Context, r FadeToBlackRequestObject) (FadeToBlackResponseObject, error) {
 	b := r.Body
-	take := Take{Expect: b.Expect.Program, Black: b.On, Toggle: b.On == nil, FadeMs: b.DurationMs}
+	take := Take{Expect: b.Expect.Program, Black: &Fade{b.On, b.DurationMs}}
 	if err := take.setAt(b.At); err != nil {
 		return nil, err
 	}
 	answer, err := s.backend.Take(ctx, r.Id, take)
 	return FadeToBlack200JSONResponse(answer), err
+}
+
+// Batch answers POST /v1/channels/{id}/batch.
+func (s *Server) Batch(ctx context.Context, r BatchRequestObject) (BatchResponseObject, error) {
+	b := r.Body
+	take := Take{Expect: b.Expect.Program, Overlays: b.Overlays}
+	if b.Preview != "" {
+		take.Preview = &b.Preview
+	}
+	if p := b.Program; p != nil {
+		take.Program, take.DurationMs, take.Transition = &p.Scene, p.DurationMs, Transition{Type: p.Transition, Color: p.Color}
+		take.Auto = p.Transition != "" || p.DurationMs != nil
+	}
+	if b.Ftb != nil {
+		take.Black = &Fade{&b.Ftb.On, b.Ftb.DurationMs}
+	}
+	if take.Preview == nil && take.Program == nil && take.Black == nil && len(take.Overlays) == 0 {
+		return nil, Invalid(Fault{Detail: "name at least one of preview, program, overlays and ftb"})
+	}
+	if err := take.setAt(b.At); err != nil {
+		return nil, err
+	}
+	answer, err := s.backend.Take(ctx, r.Id, take)
+	return Batch200JSONResponse(answer), err
 }
 
 // setAt reads the two forms of `at`: an instant or a frame.

@@ -113,13 +113,13 @@ func (s *Server) DeleteOverlay(ctx context.Context, r DeleteOverlayRequestObject
 
 // OverlayOn answers POST /v1/channels/{id}/overlays/{oid}/on.
 func (s *Server) OverlayOn(ctx context.Context, r OverlayOnRequestObject) (OverlayOnResponseObject, error) {
-	answer, err := s.takeOverlay(ctx, r.Id, Take{Overlay: r.Oid, On: true, Expect: r.Body.Expect.Program}, r.Body.At)
+	answer, err := s.takeOverlay(ctx, r.Id, Take{Overlays: map[string]bool{r.Oid: true}, Expect: r.Body.Expect.Program}, r.Body.At)
 	return OverlayOn200JSONResponse(answer), err
 }
 
 // OverlayOff answers POST /v1/channels/{id}/overlays/{oid}/off.
 func (s *Server) OverlayOff(ctx context.Context, r OverlayOffRequestObject) (OverlayOffResponseObject, error) {
-	answer, err := s.takeOverlay(ctx, r.Id, Take{Overlay: r.Oid, Expect: r.Body.Expect.Program}, r.Body.At)
+	answer, err := s.takeOverlay(ctx, r.Id, Take{Overlays: map[string]bool{r.Oid: false}, Expect: r.Body.Expect.Program}, r.Body.At)
 	return OverlayOff200JSONResponse(answer), err
 }
 

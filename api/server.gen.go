@@ -1147,6 +1147,35 @@ type AutoRequest struct {
 	Transition TransitionType `json:"transition,omitempty,omitzero"`
 }
 
+// BatchRequest defines model for BatchRequest.
+type BatchRequest struct {
+	// At When to act: an instant, or a frame of the canvas rate since the Unix epoch
+	At     At     `json:"at,omitempty,omitzero"`
+	Expect Expect `json:"expect,omitempty,omitzero"`
+	Ftb    *struct {
+		DurationMs int  `json:"durationMs,omitempty,omitzero"`
+		On         bool `json:"on"`
+	} `json:"ftb,omitempty"`
+
+	// Overlays By id; true brings one on air, false takes it off
+	Overlays map[string]bool `json:"overlays,omitempty,omitzero"`
+
+	// Preview Examples: cam1
+	Preview Slug `json:"preview,omitempty,omitzero"`
+
+	// Program A cut, unless transition or durationMs is named
+	Program *struct {
+		Color      string `json:"color,omitempty,omitzero"`
+		DurationMs *int   `json:"durationMs,omitempty"`
+
+		// Scene Examples: cam1
+		Scene Slug `json:"scene,omitempty,omitzero"`
+
+		// Transition `fade` and `dissolve` are other names of `mix`, `wipe` of `wipe-right`; `dip` goes through a colour; in `morph` the sources that both scenes show glide from place to place
+		Transition TransitionType `json:"transition,omitempty,omitzero"`
+	} `json:"program,omitempty"`
+}
+
 // Canvas defines model for Canvas.
 type Canvas struct {
 	Height int        `json:"height"`
@@ -2865,6 +2894,9 @@ type PatchSourceAudioApplicationMergePatchPlusJSONRequestBody = MergePatch
 // AutoJSONRequestBody defines body for Auto for application/json ContentType.
 type AutoJSONRequestBody = AutoRequest
 
+// BatchJSONRequestBody defines body for Batch for application/json ContentType.
+type BatchJSONRequestBody = BatchRequest
+
 // CutJSONRequestBody defines body for Cut for application/json ContentType.
 type CutJSONRequestBody = CutRequest
 
@@ -3094,6 +3126,9 @@ type ServerInterface interface {
 	// Auto Take the preview scene, or the one named, to program by a transition that begins on a frame
 	// (POST /v1/channels/{id}/auto)
 	Auto(ctx echo.Context, id ID) error
+	// Batch Do several things on one frame, all of them or none
+	// (POST /v1/channels/{id}/batch)
+	Batch(ctx echo.Context, id ID) error
 	// Cut Take the preview scene, or the one named, to program on a frame
 	// (POST /v1/channels/{id}/cut)
 	Cut(ctx echo.Context, id ID) error
@@ -3853,6 +3888,22 @@ func (w *ServerInterfaceWrapper) Auto(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.Auto(ctx, id)
+	return err
+}
+
+// Batch converts echo context to params.
+func (w *ServerInterfaceWrapper) Batch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Batch(ctx, id)
 	return err
 }
 
@@ -5947,6 +5998,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/channels/:id/auto", wrapper.Auto, options.OperationMiddlewares["auto"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/tbar", wrapper.Tbar, options.OperationMiddlewares["tbar"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/ftb", wrapper.FadeToBlack, options.OperationMiddlewares["fadeToBlack"]...)
+	router.POST(options.BaseURL+"/v1/channels/:id/batch", wrapper.Batch, options.OperationMiddlewares["batch"]...)
 	router.GET(options.BaseURL+"/v1/channels/:id/overlays", wrapper.ListOverlays, options.OperationMiddlewares["listOverlays"]...)
 	router.POST(options.BaseURL+"/v1/channels/:id/overlays", wrapper.CreateOverlay, options.OperationMiddlewares["createOverlay"]...)
 	router.DELETE(options.BaseURL+"/v1/channels/:id/overlays/:oid", wrapper.DeleteOverlay, options.OperationMiddlewares["deleteOverlay"]...)
@@ -6909,6 +6961,46 @@ type AutodefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AutodefaultApplicationProblemPlusJSONResponse) VisitAutoResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchRequestObject struct {
+	Id   ID `json:"id"`
+	Body *BatchJSONRequestBody
+}
+
+type BatchResponseObject interface {
+	VisitBatchResponse(w http.ResponseWriter) error
+}
+
+type Batch200JSONResponse LiveAnswer
+
+func (response Batch200JSONResponse) VisitBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BatchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BatchdefaultApplicationProblemPlusJSONResponse) VisitBatchResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10413,6 +10505,9 @@ type StrictServerInterface interface {
 	// Auto Take the preview scene, or the one named, to program by a transition that begins on a frame
 	// (POST /v1/channels/{id}/auto)
 	Auto(ctx context.Context, request AutoRequestObject) (AutoResponseObject, error)
+	// Batch Do several things on one frame, all of them or none
+	// (POST /v1/channels/{id}/batch)
+	Batch(ctx context.Context, request BatchRequestObject) (BatchResponseObject, error)
 	// Cut Take the preview scene, or the one named, to program on a frame
 	// (POST /v1/channels/{id}/cut)
 	Cut(ctx context.Context, request CutRequestObject) (CutResponseObject, error)
@@ -11398,6 +11493,47 @@ func (sh *strictHandler) Auto(ctx echo.Context, id ID) error {
 		return err
 	} else if validResponse, ok := response.(AutoResponseObject); ok {
 		return validResponse.VisitAutoResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Batch operation middleware
+func (sh *strictHandler) Batch(ctx echo.Context, id ID) error {
+	var request BatchRequestObject
+
+	request.Id = id
+
+	var body BatchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// Bind only the request body, so that path and query parameters
+		// are not also bound into the body struct.
+		err = binder.BindBody(ctx, &body)
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding.
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Batch(ctx.Request().Context(), request.(BatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Batch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BatchResponseObject); ok {
+		return validResponse.VisitBatchResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -159,8 +159,8 @@ func (s *show) direct(a *appliance) {
 	require.Greater(a.t, s.back.Frame, s.cut.Frame)
 
 	at := a.state().Frame + 2*rate.Num
-	s.last = a.take("cut", map[string]any{"scene": "grid", "at": map[string]any{"frame": at}})
-	require.Equal(a.t, at, s.last.Frame)
+	s.last = a.take("batch", map[string]any{"preview": "cam1", "program": map[string]any{"scene": "grid"}, "at": map[string]any{"frame": at}})
+	require.Equal(a.t, taken{Program: "grid", Preview: "cam1", Frame: at, Time: s.last.Time}, s.last)
 	a.call(409, "POST", "/v1/channels/main/cut", map[string]any{"scene": "cam1", "at": map[string]any{"frame": at - 3*rate.Num}})
 	s.end = at + rate.Num
 }

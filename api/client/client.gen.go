@@ -1301,6 +1301,35 @@ type AutoRequest struct {
 	Transition TransitionType `json:"transition,omitempty,omitzero"`
 }
 
+// BatchRequest defines model for BatchRequest.
+type BatchRequest struct {
+	// At When to act: an instant, or a frame of the canvas rate since the Unix epoch
+	At     At     `json:"at,omitempty,omitzero"`
+	Expect Expect `json:"expect,omitempty,omitzero"`
+	Ftb    *struct {
+		DurationMs int  `json:"durationMs,omitempty,omitzero"`
+		On         bool `json:"on"`
+	} `json:"ftb,omitempty"`
+
+	// Overlays By id; true brings one on air, false takes it off
+	Overlays map[string]bool `json:"overlays,omitempty,omitzero"`
+
+	// Preview Examples: cam1
+	Preview Slug `json:"preview,omitempty,omitzero"`
+
+	// Program A cut, unless transition or durationMs is named
+	Program *struct {
+		Color      string `json:"color,omitempty,omitzero"`
+		DurationMs *int   `json:"durationMs,omitempty"`
+
+		// Scene Examples: cam1
+		Scene Slug `json:"scene,omitempty,omitzero"`
+
+		// Transition `fade` and `dissolve` are other names of `mix`, `wipe` of `wipe-right`; `dip` goes through a colour; in `morph` the sources that both scenes show glide from place to place
+		Transition TransitionType `json:"transition,omitempty,omitzero"`
+	} `json:"program,omitempty"`
+}
+
 // Canvas defines model for Canvas.
 type Canvas struct {
 	Height int        `json:"height"`
@@ -3181,6 +3210,9 @@ type PatchSourceAudioApplicationMergePatchPlusJSONRequestBody = MergePatch
 // AutoJSONRequestBody defines body for Auto for application/json ContentType.
 type AutoJSONRequestBody = AutoRequest
 
+// BatchJSONRequestBody defines body for Batch for application/json ContentType.
+type BatchJSONRequestBody = BatchRequest
+
 // CutJSONRequestBody defines body for Cut for application/json ContentType.
 type CutJSONRequestBody = CutRequest
 
@@ -3605,6 +3637,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/channels/{id}/auto (the `Auto` operationId).
 	Auto(ctx context.Context, id ID, body AutoJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BatchWithBody Do several things on one frame, all of them or none
+	//
+	// The preview is set first, then the program, so that a program without a scene takes the preview of this batch
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/channels/{id}/batch (the `Batch` operationId).
+	BatchWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Batch Do several things on one frame, all of them or none
+	//
+	// The preview is set first, then the program, so that a program without a scene takes the preview of this batch
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/channels/{id}/batch (the `Batch` operationId).
+	Batch(ctx context.Context, id ID, body BatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CutWithBody Take the preview scene, or the one named, to program on a frame
 	//
@@ -4749,6 +4799,44 @@ func (c *Client) AutoWithBody(ctx context.Context, id ID, contentType string, bo
 // Corresponds with POST /v1/channels/{id}/auto (the `Auto` operationId).
 func (c *Client) Auto(ctx context.Context, id ID, body AutoJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAutoRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BatchWithBody Do several things on one frame, all of them or none
+//
+// # The preview is set first, then the program, so that a program without a scene takes the preview of this batch
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/channels/{id}/batch (the `Batch` operationId).
+func (c *Client) BatchWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Batch Do several things on one frame, all of them or none
+//
+// # The preview is set first, then the program, so that a program without a scene takes the preview of this batch
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/channels/{id}/batch (the `Batch` operationId).
+func (c *Client) Batch(ctx context.Context, id ID, body BatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBatchRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7683,6 +7771,53 @@ func NewAutoRequestWithBody(server string, id ID, contentType string, body io.Re
 	}
 
 	operationPath := fmt.Sprintf("/v1/channels/%s/auto", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBatchRequest calls the generic Batch builder with application/json body
+func NewBatchRequest(server string, id ID, body BatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewBatchRequestWithBody constructs an http.Request for the Batch method, with any body, and a specified content type
+func NewBatchRequestWithBody(server string, id ID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/channels/%s/batch", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -11978,6 +12113,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/channels/{id}/auto (the `Auto` operationId).
 	AutoWithResponse(ctx context.Context, id ID, body AutoJSONRequestBody, reqEditors ...RequestEditorFn) (*AutoResponse, error)
 
+	// BatchWithBodyWithResponse Do several things on one frame, all of them or none
+	//
+	// The preview is set first, then the program, so that a program without a scene takes the preview of this batch
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/channels/{id}/batch (the `Batch` operationId).
+	BatchWithBodyWithResponse(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BatchResponse, error)
+
+	// BatchWithResponse Do several things on one frame, all of them or none
+	//
+	// The preview is set first, then the program, so that a program without a scene takes the preview of this batch
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/channels/{id}/batch (the `Batch` operationId).
+	BatchWithResponse(ctx context.Context, id ID, body BatchJSONRequestBody, reqEditors ...RequestEditorFn) (*BatchResponse, error)
+
 	// CutWithBodyWithResponse Take the preview scene, or the one named, to program on a frame
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -13880,6 +14033,54 @@ func (r AutoResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AutoResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LiveAnswer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BatchResponse) GetJSON200() *LiveAnswer {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BatchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BatchResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18395,6 +18596,36 @@ func (c *ClientWithResponses) AutoWithResponse(ctx context.Context, id ID, body 
 	return ParseAutoResponse(rsp)
 }
 
+// BatchWithBodyWithResponse Do several things on one frame, all of them or none
+//
+// # The preview is set first, then the program, so that a program without a scene takes the preview of this batch
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/channels/{id}/batch (the `Batch` operationId).
+func (c *ClientWithResponses) BatchWithBodyWithResponse(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BatchResponse, error) {
+	rsp, err := c.BatchWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBatchResponse(rsp)
+}
+
+// BatchWithResponse Do several things on one frame, all of them or none
+//
+// # The preview is set first, then the program, so that a program without a scene takes the preview of this batch
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/channels/{id}/batch (the `Batch` operationId).
+func (c *ClientWithResponses) BatchWithResponse(ctx context.Context, id ID, body BatchJSONRequestBody, reqEditors ...RequestEditorFn) (*BatchResponse, error) {
+	rsp, err := c.Batch(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBatchResponse(rsp)
+}
+
 // CutWithBodyWithResponse Take the preview scene, or the one named, to program on a frame
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -20713,6 +20944,39 @@ func ParseAutoResponse(rsp *http.Response) (*AutoResponse, error) {
 	}
 
 	response := &AutoResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LiveAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBatchResponse parses an HTTP response from a BatchWithResponse call
+func ParseBatchResponse(rsp *http.Response) (*BatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BatchResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

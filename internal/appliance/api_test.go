@@ -116,6 +116,10 @@ func TestChannelLife(t *testing.T) {
 	for _, action := range []string{"cut", "auto", "ftb"} {
 		c.must(409, "POST", "/v1/channels/main/"+action, `{}`) // it does not run
 	}
+	c.must(409, "POST", "/v1/channels/main/batch", `{"preview":"two-up","program":{},"ftb":{"on":true}}`)
+	c.must(422, "POST", "/v1/channels/main/batch", `{"expect":{"program":"two-up"}}`) // nothing to do
+	c.must(404, "POST", "/v1/channels/main/batch", `{"preview":"two-up","program":{"scene":"nowhere"}}`)
+	c.must(404, "POST", "/v1/channels/main/batch", `{"preview":"two-up","overlays":{"nobody":true}}`)
 	made = c.must(201, "POST", "/v1/channels/main/overlays", `{"id":"name","kind":"text","text":"Jane Doe","rect":{"x":0.1,"y":0.8,"w":0.4,"h":0.1},"fadeMs":300}`)
 	require.Equal(t, made.header.Get("ETag"), c.must(200, "GET", "/v1/channels/main", "").header.Get("ETag"))
 	c.must(409, "POST", "/v1/channels/main/overlays", `{"id":"name","kind":"clock","rect":{"x":0,"y":0,"w":1,"h":1}}`)

@@ -45,18 +45,20 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 		if command.Black != nil {
 			onAir.Black = command.Black.On
 		}
-		if take.Overlay != "" {
-			onAir.Overlays = switched(onAir.Overlays, take.Overlay, take.On)
+		for id, on := range take.Overlays {
+			onAir.Overlays = switched(onAir.Overlays, id, on)
 		}
 		// A worker that is gone may have taken what the document has no more.
 		err = c.storeAir(ctx, p, onAir.within(p.stored.Value))
 	}
 	black := p.onAir.Value.Black
 	p.movement.heard(ack.Frame, ack.Transition)
-	done := api.ShowEvent{Type: eventOf(command), Frame: ack.Frame, Program: ack.Program, Preview: ack.Preview}
-	c.tellTaken(p, rate, done)
-	if command.Bar == nil || ack.Transition == nil { // a hand's way is nothing to look up later
-		c.note(ctx, p, done)
+	for _, kind := range eventsOf(command) {
+		done := api.ShowEvent{Type: kind, Frame: ack.Frame, Program: ack.Program, Preview: ack.Preview}
+		c.tellTaken(p, rate, done)
+		if command.Bar == nil || ack.Transition == nil { // a hand's way is nothing to look up later
+			c.note(ctx, p, done)
+		}
 	}
 	return api.LiveAnswer{
 		Program: ack.Program, Preview: ack.Preview, Ftb: black, Frame: ack.Frame,
@@ -64,19 +66,25 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 	}, err
 }
 
-// eventOf is how the show log names a command.
-func eventOf(command worker.Command) api.ShowEventType {
-	switch {
-	case command.Preview != nil:
-		return api.ShowEventTypePreview
-	case command.Black != nil:
-		return api.ShowEventTypeFtb
-	case command.Overlays != nil:
-		return api.ShowEventTypeOverlay
-	case command.With != nil:
-		return api.ShowEventTypeAuto
+// eventsOf is how the show log names what a command does.
+func eventsOf(command worker.Command) (kinds []api.ShowEventType) {
+	if command.Preview != nil {
+		kinds = append(kinds, api.ShowEventTypePreview)
 	}
-	return api.ShowEventTypeCut
+	switch {
+	case command.Cut == nil:
+	case command.With != nil:
+		kinds = append(kinds, api.ShowEventTypeAuto)
+	default:
+		kinds = append(kinds, api.ShowEventTypeCut)
+	}
+	if command.Black != nil {
+		kinds = append(kinds, api.ShowEventTypeFtb)
+	}
+	if command.Overlays != nil {
+		kinds = append(kinds, api.ShowEventTypeOverlay)
+	}
+	return kinds
 }
 
 // command words a take for the worker.
@@ -88,33 +96,38 @@ func (c *channels) command(p *program, take api.Take) (worker.Command, media.Rat
 	if err != nil {
 		return worker.Command{}, rate, err
 	}
-	if take.Scene != "" && !hasScene(document, take.Scene) {
-		return worker.Command{}, rate, api.NotFound("scene", take.Scene)
+	if err := checkNames(take, document); err != nil {
+		return worker.Command{}, rate, err
 	}
-	command := worker.Command{At: take.Frame}
-	switch {
-	case take.Preview:
-		command.Preview = &take.Scene
-	case take.Black != nil || take.Toggle:
-		command.Black = &worker.Black{On: take.Toggle && !black, DurationMs: take.FadeMs}
-		if take.Black != nil {
-			command.Black.On = *take.Black
-		}
-	case take.Overlay != "":
-		command.Overlays = map[string]bool{take.Overlay: take.On}
-		if !slices.ContainsFunc(document.Overlays, func(o api.Overlay) bool { return o.ID == take.Overlay }) {
-			return worker.Command{}, rate, api.NotFound("overlay", take.Overlay)
-		}
-	default:
-		command.Cut, command.Bar = &take.Scene, take.TBar
-		if take.Auto || take.TBar != nil {
-			command.With = transitionOf(take, document.Transition)
+	command := worker.Command{At: take.Frame, Preview: take.Preview, Cut: take.Program, Bar: take.TBar, Overlays: take.Overlays}
+	if take.Auto || take.TBar != nil {
+		command.With = transitionOf(take, document.Transition)
+	}
+	if fade := take.Black; fade != nil {
+		command.Black = &worker.Black{On: !black, DurationMs: fade.DurationMs}
+		if fade.On != nil {
+			command.Black.On = *fade.On
 		}
 	}
 	if take.Expect != "" {
 		command.Expect = &take.Expect
 	}
 	return command, rate, c.setAt(&command, take, rate)
+}
+
+// checkNames refuses a take of scenes or overlays that the document does not have.
+func checkNames(take api.Take, document api.Channel) error {
+	for _, id := range []*string{take.Preview, take.Program} {
+		if id != nil && *id != "" && !hasScene(document, *id) {
+			return api.NotFound("scene", *id)
+		}
+	}
+	for id := range take.Overlays {
+		if !slices.ContainsFunc(document.Overlays, func(o api.Overlay) bool { return o.ID == id }) {
+			return api.NotFound("overlay", id)
+		}
+	}
+	return nil
 }
 
 // setAt gives a command its frame: for an instant, the first one that is due then
