@@ -70,7 +70,7 @@ func (c *channels) CreateChannel(ctx context.Context, document api.Channel) (api
 		// So that the name is free when there is room again.
 		return api.Stored[api.Channel]{}, errors.Join(err, remove(ctx, c.store, kindChannel, document.Id, stored.Revision))
 	}
-	p := &program{stored: stored, onAir: storedAir}
+	p := &program{id: stored.Value.Id, stored: stored, onAir: storedAir}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.byID[document.Id] = p
@@ -191,7 +191,7 @@ func (c *channels) storeAir(ctx context.Context, p *program, onAir air) error {
 	if reflect.DeepEqual(onAir, p.onAir.Value) {
 		return nil
 	}
-	stored, err := put(ctx, c.store, kindAir, p.stored.Value.Id, onAir, uint64(state.AnyRevision))
+	stored, err := put(ctx, c.store, kindAir, p.id, onAir, uint64(state.AnyRevision))
 	if err == nil {
 		c.mu.Lock()
 		p.onAir = stored

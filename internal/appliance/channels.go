@@ -24,6 +24,7 @@ import (
 // held while the disk is waited for. live serialises takes, so that what is stored
 // last is what happened last, and all changes of stored, onAir and taken.
 type program struct {
+	id     string // for good, so that no lock is needed for it
 	stored api.Stored[api.Channel]
 	onAir  api.Stored[air]
 	live   sync.Mutex
@@ -106,7 +107,7 @@ func openChannels(ctx context.Context, store state.Store, sources *sources, base
 			onAir.Value.Preview = document.Value.Preview
 		}
 		onAir.Value = onAir.Value.within(document.Value)
-		c.byID[id] = &program{stored: document, onAir: onAir}
+		c.byID[id] = &program{id: document.Value.Id, stored: document, onAir: onAir}
 	}
 	return c, nil
 }
@@ -213,7 +214,7 @@ func (c *channels) keepRunning(ctx context.Context, p *program) {
 		if time.Since(began) > time.Minute {
 			pause = firstPause
 		}
-		c.log.Error("channel ended", "channel", p.stored.Value.Id, "err", err, "restartIn", pause)
+		c.log.Error("channel ended", "channel", p.id, "err", err, "restartIn", pause)
 		if err := c.clock.SleepUntil(ctx, c.clock.Now().Add(pause)); err != nil {
 			return
 		}
@@ -335,7 +336,7 @@ func (c *channels) sourceChanged(ctx context.Context, source string) {
 	c.mu.RUnlock()
 	for _, p := range users {
 		if err := c.apply(ctx, p); err != nil {
-			c.log.Error("apply changed source", "source", source, "channel", p.stored.Value.Id, "err", err)
+			c.log.Error("apply changed source", "source", source, "channel", p.id, "err", err)
 		}
 	}
 }
@@ -370,7 +371,7 @@ func (c *channels) apply(ctx context.Context, p *program) error {
 	case errors.As(err, &refused) && refused.Ack.Code == worker.AckOnAir:
 		return refused
 	case errors.As(err, &refused): // it is stopping; the next one starts with the change
-		c.log.Info("a worker did not take a change", "channel", p.stored.Value.Id, "err", refused)
+		c.log.Info("a worker did not take a change", "channel", p.id, "err", refused)
 		return nil
 	}
 	return err

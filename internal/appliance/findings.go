@@ -88,8 +88,7 @@ type findingEvent struct {
 
 // found writes down what was found, or its end, and tells of it.
 func (c *channels) found(ctx context.Context, p *program, f worker.Finding) {
-	id := p.stored.Value.Id
-	grid, ok := c.gridOf(id)
+	grid, ok := c.gridOf(p.id)
 	if !ok {
 		return
 	}
@@ -98,10 +97,10 @@ func (c *channels) found(ctx context.Context, p *program, f worker.Finding) {
 		c.note(ctx, p, e)
 	} else {
 		e.EndFrame, e.End = f.End, stamp(grid.Rate.At(f.End))
-		c.settle(ctx, id, e)
+		c.settle(ctx, p.id, e)
 	}
 	c.bus.Publish("channel.finding", findingEvent{
-		Channel: id, Type: e.Type, Source: e.Source, Frame: e.Frame, Time: e.Time, EndFrame: e.EndFrame, End: e.End,
+		Channel: p.id, Type: e.Type, Source: e.Source, Frame: e.Frame, Time: e.Time, EndFrame: e.EndFrame, End: e.End,
 	})
 }
 

@@ -53,11 +53,11 @@ func (c *channels) Take(ctx context.Context, id string, take api.Take) (api.Live
 	}
 	black := p.onAir.Value.Black
 	p.movement.heard(ack.Frame, ack.Transition)
-	for _, kind := range eventsOf(command) {
-		done := api.ShowEvent{Type: kind, Frame: ack.Frame, Program: ack.Program, Preview: ack.Preview}
-		c.tellTaken(p, rate, done)
-		if command.Bar == nil || ack.Transition == nil { // a hand's way is nothing to look up later
-			c.note(ctx, p, done)
+	kinds := eventsOf(command)
+	c.tellTaken(p, rate, ack, kinds)
+	if command.Bar == nil || ack.Transition == nil { // a hand's way is nothing to look up later
+		for _, kind := range kinds {
+			c.note(ctx, p, api.ShowEvent{Type: kind, Frame: ack.Frame, Program: ack.Program, Preview: ack.Preview})
 		}
 	}
 	return api.LiveAnswer{
@@ -205,10 +205,10 @@ func hasScene(document api.Channel, id string) bool {
 // do has a running channel's worker execute a command and words its refusal.
 func (c *channels) do(ctx context.Context, p *program, command worker.Command) (worker.Ack, error) {
 	c.mu.RLock()
-	run, id := p.run, p.stored.Value.Id
+	run := p.run
 	c.mu.RUnlock()
 	if run == nil {
-		return worker.Ack{}, api.Conflict("not-running", fmt.Sprintf("The channel %q is not running.", id), "Start it with POST …/start.")
+		return worker.Ack{}, api.Conflict("not-running", fmt.Sprintf("The channel %q is not running.", p.id), "Start it with POST …/start.")
 	}
 	ack, err := run.host.Do(ctx, command)
 	if errors.Is(err, worker.ErrNoWorker) {

@@ -131,22 +131,22 @@ func (l *showLog) between(channel string, from, to media.Time) []api.ShowEvent {
 // note writes down what was done. What was done stays done where that fails.
 func (c *channels) note(ctx context.Context, p *program, e api.ShowEvent) {
 	c.mu.RLock()
-	id, rate := p.stored.Value.Id, string(p.stored.Value.Canvas.Rate)
+	rate := string(p.stored.Value.Canvas.Rate)
 	c.mu.RUnlock()
 	parsed, err := media.ParseRate(rate)
 	if err == nil {
 		e.Time = stamp(parsed.At(e.Frame))
-		err = c.showLog.add(context.WithoutCancel(ctx), id, e, c.pageExpired(p))
+		err = c.showLog.add(context.WithoutCancel(ctx), p.id, e, c.pageExpired(p))
 	}
 	if err != nil {
-		c.log.Error("log what was done on air", "channel", id, "err", err)
+		c.log.Error("log what was done on air", "channel", p.id, "err", err)
 	}
 }
 
 // pageExpired says of a page whether the channel keeps nothing of its time.
 func (c *channels) pageExpired(p *program) func(page int64) bool {
 	keep, now := c.retention(p), c.clock.Now()
-	grid, _ := c.gridOf(p.stored.Value.Id)
+	grid, _ := c.gridOf(p.id)
 	return func(page int64) bool {
 		start, end := media.Time(page*int64(logPage)), media.Time((page+1)*int64(logPage))
 		if end > now.Add(-keep.Window) {

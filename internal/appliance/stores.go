@@ -46,7 +46,7 @@ func (c *channels) openStore(p *program) (*record.Store, error) {
 	p.retaining.Lock()
 	defer p.retaining.Unlock()
 	c.mu.RLock()
-	store, id, stopped := p.store, p.stored.Value.Id, p.stored.Value.Stopped
+	store, id, stopped := p.store, p.id, p.stored.Value.Stopped
 	c.mu.RUnlock()
 	if store != nil {
 		return store, nil
@@ -90,7 +90,7 @@ func (c *channels) volumesAway(p *program) []string {
 // its recordings.
 func (c *channels) openStopped(p *program) {
 	if _, err := c.openStore(p); err != nil {
-		c.log.Error("what a stopped channel holds cannot be served", "channel", p.stored.Value.Id, "err", err)
+		c.log.Error("what a stopped channel holds cannot be served", "channel", p.id, "err", err)
 	}
 }
 

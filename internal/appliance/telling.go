@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"millrace/api"
@@ -78,17 +79,15 @@ func tellSource(bus *events.Bus, shot ingest.Snapshot) {
 }
 
 // tellTaken tells what was done on a channel's air, and the tally after it.
-func (c *channels) tellTaken(p *program, rate media.Rate, done api.ShowEvent) {
-	kind := "channel.program"
-	if done.Type == api.ShowEventTypePreview {
-		kind = "channel.preview"
+func (c *channels) tellTaken(p *program, rate media.Rate, done worker.Ack, kinds []api.ShowEventType) {
+	told := airEvent{Channel: p.id, Program: done.Program, Preview: done.Preview, Frame: done.Frame, Time: stamp(rate.At(done.Frame))}
+	preview := slices.Contains(kinds, api.ShowEventTypePreview)
+	if preview {
+		c.bus.Publish("channel.preview", told)
 	}
-	c.mu.RLock()
-	id := p.stored.Value.Id
-	c.mu.RUnlock()
-	c.bus.Publish(kind, airEvent{
-		Channel: id, Program: done.Program, Preview: done.Preview, Frame: done.Frame, Time: stamp(rate.At(done.Frame)),
-	})
+	if !preview || len(kinds) > 1 {
+		c.bus.Publish("channel.program", told)
+	}
 	c.tellTally(p)
 }
 
